@@ -1,0 +1,82 @@
+"""Command line of the simulator: `python -m firmware_sim fleet|trigger|link|stats`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from firmware_sim.control import ask, serve
+from firmware_sim.fleet import Broker, Fleet, load_plan
+from firmware_sim.incidents import KINDS
+from firmware_sim.truth import TruthLog
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="anxin sim", description="Simulated residents and MQTT devices at the gateway's real doors.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    fleet = commands.add_parser("fleet", help="run the devices of a plan until interrupted")
+    fleet.add_argument("--plan", type=Path, required=True, help="JSON plan: people and their devices with tokens")
+    fleet.add_argument("--host", default="127.0.0.1")
+    fleet.add_argument("--port", type=int, default=1883)
+    fleet.add_argument("--ca-file")
+    fleet.add_argument("--truth", type=Path, help="append truth labels to this file (NDJSON)")
+    fleet.add_argument("--every-s", type=float, default=60.0, help="mean time between incidents; 0 = none by themselves")
+    fleet.add_argument("--delay-s", type=float, default=25.0, help="first incident after this time")
+    fleet.add_argument("--seed", type=int, default=1)
+    for share in ("drop", "duplicate", "reorder"):
+        fleet.add_argument(f"--{share}", type=float, default=0.0, help=f"share of messages to {share}")
+    trigger = commands.add_parser("trigger", help="start an incident in a running fleet")
+    trigger.add_argument("incident", choices=sorted(KINDS))
+    trigger.add_argument("--person", required=True)
+    link = commands.add_parser("link", help="change the faults of a running fleet's links")
+    for share in ("drop", "duplicate", "reorder"):
+        link.add_argument(f"--{share}", type=float)
+    commands.add_parser("stats", help="counts of a running fleet")
+    for sub in (fleet, trigger, link, commands.choices["stats"]):
+        sub.add_argument("--control", type=Path, required=sub is not fleet, help="Unix socket of the fleet")
+    return parser
+
+
+def _run_fleet(options: argparse.Namespace) -> int:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    fleet = Fleet(
+        load_plan(options.plan), Broker(options.host, options.port, options.ca_file), truth=TruthLog(options.truth),
+        link_seed=options.seed, drop=options.drop, duplicate=options.duplicate, reorder=options.reorder,
+    )
+    if options.every_s > 0:
+        fleet.schedule(seed=options.seed, every_s=options.every_s, delay_s=options.delay_s)
+    if options.control is not None:
+        serve(fleet, options.control, stop)
+    fleet.run(stop)
+    print(json.dumps(fleet.stats()))
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0 when done, 1 when the running fleet refused, 2 for a wrong call."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "fleet":
+            return _run_fleet(options)
+        if options.command == "trigger":
+            body: dict[str, object] = {"incident": options.incident, "person": options.person}
+        elif options.command == "link":
+            body = {k: v for k in ("drop", "duplicate", "reorder") if (v := getattr(options, k)) is not None}
+        else:
+            body = {"stats": True}
+        answer = ask(options.control, body)
+    except (OSError, ValueError) as error:
+        print(f"anxin sim: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(answer))
+    return 0 if answer.get("ok") else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
