@@ -1,0 +1,123 @@
+"""Typed configuration from `anxin.toml` in the data folder; an unknown key is an error that names it."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+FILE_NAME = "anxin.toml"
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used; the text says which key and what to do."""
+
+
+class Section(BaseModel):
+    """Base of all sections: immutable, strict about keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Web(Section):
+    """Where the API and the pages listen."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    public_url: str = ""  # what links in messages start with; empty = http://host:port
+    http_lan: bool = False  # plain http in a LAN: plain cookie name, a banner says so
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+class Mqtt(Section):
+    """The MQTT door: the embedded broker, or any other by URL."""
+
+    embedded: bool = True
+    host: str = "127.0.0.1"
+    port: int = Field(default=1883, ge=0, le=65535)
+    protocol: Literal["3.1.1", "5"] = "3.1.1"
+    username: str = ""
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    client_id: str = "anxin-gateway"
+    in_flight: int = Field(default=4000, ge=10, le=60_000)
+
+
+class Journal(Section):
+    """The log of readings."""
+
+    retention_days: int = Field(default=7, ge=1, le=90)
+    ballast_mib: int = Field(default=16, ge=1, le=1024)
+
+
+class Backup(Section):
+    """The hourly copy of store.sqlite."""
+
+    folder: Path | None = None  # default: backups/ in the data folder
+    every_s: float = Field(default=3600, ge=10)
+
+
+class Stream(Section):
+    """The detection engine's shell."""
+
+    checkpoint_s: float = Field(default=10, ge=0.2)
+    options: dict[str, Any] = Field(default_factory=dict)  # engine settings, checked by the engine
+
+
+class Alerts(Section):
+    """Ladders in seconds until the next person, per kind or priority; the last step repeats until somebody owns the alert."""
+
+    options: dict[str, Any] = Field(default_factory=dict)  # checked by the alert desk
+
+
+class Watchdog(Section):
+    """A process of its own that speaks when the alarm loop stops."""
+
+    enabled: bool = True
+    limit_s: float = Field(default=20, ge=1)
+    webhook_url: str = ""
+    apprise_url: str = ""
+
+
+class Config(Section):
+    """All of it; `channels` maps a name to {"type": <file in gateway/notify>, ...its own settings}."""
+
+    language: Literal["zh", "en"] = "zh"
+    web: Web = Web()
+    mqtt: Mqtt = Mqtt()
+    journal: Journal = Journal()
+    backup: Backup = Backup()
+    stream: Stream = Stream()
+    alerts: Alerts = Alerts()
+    watchdog: Watchdog = Watchdog()
+    channels: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+def load(data_dir: Path) -> Config:
+    """Read the folder's configuration; defaults where there is no file."""
+    path = data_dir / FILE_NAME
+    if not path.exists():
+        return Config()
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    return parse(raw, str(path))
+
+
+def parse(raw: dict[str, Any], where: str) -> Config:
+    """Check a mapping; each complaint names its key."""
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        lines = [f"{'.'.join(str(part) for part in e['loc'])}: {_say(e['type'], e['msg'])}" for e in error.errors()]
+        raise ConfigError(f"{where}: " + "; ".join(lines)) from error
+
+
+def _say(kind: str, message: str) -> str:
+    return "unknown key (see README, configuration)" if kind == "extra_forbidden" else message

@@ -1,0 +1,36 @@
+"""Configuration: unknown keys are errors that name the key, defaults work without a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.config import Config, ConfigError, load
+
+
+def test_no_file_means_defaults(tmp_path: Path) -> None:
+    assert load(tmp_path) == Config()
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("langauge = 'zh'", "langauge"),
+        ("[web]\nprot = 1", "web.prot"),
+        ("[web]\nport = 70000", "web.port"),
+        ("[mqtt]\nprotocol = '4'", "mqtt.protocol"),
+        ("[web", "not valid TOML"),
+        ("[watchdog]\nlimit_s = nan", "watchdog.limit_s"),
+    ],
+)
+def test_a_wrong_file_names_its_fault(tmp_path: Path, text: str, names: str) -> None:
+    (tmp_path / "anxin.toml").write_text(text)
+    with pytest.raises(ConfigError, match=names.replace(".", r"\.")):
+        load(tmp_path)
+
+
+def test_values_are_read(tmp_path: Path) -> None:
+    (tmp_path / "anxin.toml").write_text("language = 'en'\n[mqtt]\nembedded = false\nhost = 'broker.lan'\n")
+    config = load(tmp_path)
+    assert (config.language, config.mqtt.embedded, config.mqtt.host) == ("en", False, "broker.lan")
