@@ -1,0 +1,1 @@
+"""Alerts: a pure state machine, its durable desk, policies and routing."""

@@ -1,0 +1,1 @@
+"""Telling people: the durable outbox and one file per channel."""
