@@ -1,0 +1,1 @@
+"""Organisation, places, residents, staff, rota, devices and bindings."""
