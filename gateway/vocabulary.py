@@ -161,6 +161,7 @@ class AlertView:
     note: str = ""
     silenced_until_ns: int | None = None
     supported_by: tuple[str, ...] = ()
+    folded_into: str | None = None  # the site's alert that speaks for this one
 
 
 class AlertNotFound(LookupError):

@@ -1,0 +1,194 @@
+"""Escalation policies as data: who is told when, with deadlines in seconds; checked for dead ends before they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gateway.clock import NS_PER_S
+from gateway.registry import rota
+from gateway.vocabulary import AlertKind, Priority
+
+_WEEK_NS = 7 * 24 * 3600 * NS_PER_S
+MINUTE_S = 60.0
+
+
+class PolicyError(ValueError):
+    """A policy that cannot be used; the text names the key."""
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Target(_Data):
+    """Whom a step calls: everybody on duty with a role, one person, or the desk."""
+
+    kind: Literal["role", "staff", "desk"]
+    id: str = ""  # role or staff id; empty for the desk
+
+    @model_validator(mode="after")
+    def _complete(self) -> Target:
+        if (self.kind == "desk") == bool(self.id):
+            raise ValueError("a role or a staff id is needed, and the desk has none")
+        return self
+
+
+class Step(_Data):
+    """One rung: due `delay_s` after the alert was raised and nobody owned it."""
+
+    delay_s: float = Field(ge=0)
+    targets: tuple[Target, ...] = Field(min_length=1)
+    channels: tuple[str, ...] = ()  # in this order; empty = each person's own channels
+
+
+class Policy(_Data):
+    """A ladder with its deadlines; the last step repeats until somebody owns the alert."""
+
+    id: str
+    version: int = Field(default=1, ge=1)
+    steps: tuple[Step, ...] = Field(min_length=1)
+    arrive_s: float = Field(gt=0)  # claimed, not arrived: next step
+    resolve_s: float = Field(gt=0)  # arrived, not resolved: next step
+    repeat_s: float = Field(gt=0)  # between repeats of the last step
+    ack_timeout_s: float = Field(gt=0)  # claimed, not arrived, still abnormal: raised anew
+    recheck_s: float = Field(gt=0)  # resolved, still abnormal: raised anew
+    silence_max_s: float = Field(gt=0, le=1800)
+    flap_s: float = Field(default=300, ge=0)  # the same cause within this span is the same alert
+    by_shift: bool = False  # each step at the next change of shift instead of by its delay
+    fallback_to_desk: bool = True  # a step that reaches nobody calls the desk
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Policy:
+        delays = [step.delay_s for step in self.steps]
+        if delays[0] != 0 or any(b <= a for a, b in zip(delays, delays[1:], strict=False)):
+            raise ValueError("steps: the first at 0 s, each later than the one before")
+        return self
+
+
+class Address(_Data):
+    """A channel and where it goes; an empty address is the channel's own."""
+
+    channel: str
+    address: str = ""
+
+
+class Storm(_Data):
+    """When silent devices of one site become one alert."""
+
+    count: int = Field(default=5, ge=2)
+    window_s: float = Field(default=60, gt=0)
+
+
+def _steps(*delays_s: float) -> tuple[Step, ...]:
+    caregiver, nurse, desk = Target(kind="role", id="caregiver"), Target(kind="role", id="nurse"), Target(kind="desk")
+    rungs: tuple[tuple[Target, ...], ...] = ((caregiver,), (caregiver, nurse), (nurse, desk), (caregiver, nurse, desk))
+    return tuple(Step(delay_s=delay, targets=rungs[i]) for i, delay in enumerate((0.0, *delays_s)))
+
+
+def _policy(name: str, t1: float, t2: float, t3: float, silence_max_s: float, *, by_shift: bool = False) -> Policy:
+    return Policy(
+        id=name,
+        steps=_steps(t1, t2, t3),
+        arrive_s=t2,
+        resolve_s=t3,
+        repeat_s=t3 - t2,
+        ack_timeout_s=2 * t3,
+        recheck_s=t3,
+        silence_max_s=silence_max_s,
+        by_shift=by_shift,
+    )
+
+
+_CALL = _policy("call", 30, 60, 120, 120)
+_HIGH = _policy("high", 60, 180, 600, 120)
+_MEDIUM = _policy("medium", 5 * MINUTE_S, 15 * MINUTE_S, 60 * MINUTE_S, 1800)
+_LOW = _policy("low", 8 * 60 * MINUTE_S, 16 * 60 * MINUTE_S, 24 * 60 * MINUTE_S, 1800, by_shift=True)
+
+
+class PolicyBook(_Data):
+    """All policies of the installation and where the desk itself is reached."""
+
+    version: int = Field(default=1, ge=1)
+    call: Policy = _CALL
+    high: Policy = _HIGH
+    medium: Policy = _MEDIUM
+    low: Policy = _LOW
+    sites: dict[str, dict[Literal["call", "high", "medium", "low"], Policy]] = Field(default_factory=dict)
+    desk: tuple[Address, ...] = ()
+    storm: Storm = Storm()
+
+    def choose(self, kind: AlertKind, priority: Priority, site_id: str | None) -> Policy:
+        """The policy of an alert; a site's own comes first."""
+        name: Literal["call", "high", "medium", "low"] = "low"
+        if kind is AlertKind.CALL:
+            name = "call"
+        elif priority >= Priority.HIGH:
+            name = "high"
+        elif priority >= Priority.MEDIUM:
+            name = "medium"
+        own = self.sites.get(site_id or "", {}).get(name)
+        if own is not None:
+            return own
+        return {"call": self.call, "high": self.high, "medium": self.medium, "low": self.low}[name]
+
+    def policies(self) -> Iterator[tuple[str | None, Policy]]:
+        """(site or None, policy) of all that is defined."""
+        yield from ((None, policy) for policy in (self.call, self.high, self.medium, self.low))
+        for site_id, own in self.sites.items():
+            yield from ((site_id, policy) for policy in own.values())
+
+
+def from_options(options: dict[str, Any]) -> PolicyBook:
+    """The book of a configuration; `ladder.<name> = [T1, T2, T3]` (seconds) stands for a default ladder with these deadlines."""
+    raw = dict(options)
+    ladder = raw.pop("ladder", {})
+    defaults = {"call": (_CALL, 120.0), "high": (_HIGH, 120.0), "medium": (_MEDIUM, 1800.0), "low": (_LOW, 1800.0)}
+    if not isinstance(ladder, dict):
+        raise PolicyError("alerts.options.ladder: a table of name = [T1, T2, T3]")
+    for name, spans in ladder.items():
+        if name not in defaults:
+            raise PolicyError(f"alerts.options.ladder.{name}: unknown ladder; call, high, medium or low")
+        try:
+            t1, t2, t3 = (float(span) for span in spans)
+            raw.setdefault(name, _policy(name, t1, t2, t3, defaults[name][1]))
+        except (TypeError, ValueError) as error:
+            raise PolicyError(f"alerts.options.ladder.{name}: three rising spans in seconds") from error
+    try:
+        return PolicyBook.model_validate(raw)
+    except ValidationError as error:
+        keys = "; ".join(f"alerts.options.{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors())
+        raise PolicyError(keys) from error
+
+
+def dead_ends(policy: Policy, view: rota.Duty, site_id: str, week_ns: int) -> list[tuple[int, int]]:
+    """(step, from_ns) of every stretch of the week beginning at `week_ns` in which a step reaches nobody and may not call the desk."""
+    if policy.fallback_to_desk:
+        return []
+    found: list[tuple[int, int]] = []
+    for number, step in enumerate(policy.steps):
+        empty = False
+        for t_ns in _edges(view, site_id, week_ns):
+            reached = any(_reaches(target, view, site_id, t_ns) for target in step.targets)
+            if not reached and not empty:
+                found.append((number, t_ns))
+            empty = not reached
+    return found
+
+
+def _edges(view: rota.Duty, site_id: str, week_ns: int) -> Iterator[int]:
+    t_ns: int | None = week_ns
+    while t_ns is not None and t_ns < week_ns + _WEEK_NS:
+        yield t_ns
+        t_ns = rota.next_change_ns(view, site_id, t_ns)
+
+
+def _reaches(target: Target, view: rota.Duty, site_id: str, t_ns: int) -> bool:
+    if target.kind == "desk":
+        return True
+    if target.kind == "staff":
+        person = view.staff.get(target.id)
+        return person is not None and person.status == "active"
+    return bool(rota.on_duty(view, site_id, None, target.id, t_ns))
