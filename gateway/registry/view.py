@@ -2,116 +2,345 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gateway.registry.records import (
+    Bed,
+    Binding,
+    Consent,
+    Device,
+    Limit,
+    Organisation,
+    Place,
+    Resident,
+    Room,
+    RotaRow,
+    Site,
+    Staff,
+    Stay,
+    User,
+    Zone,
+)
+
+if TYPE_CHECKING:
+    from gateway.events import EventRow
+
+__all__ = [
+    "KINDS",
+    "Bed",
+    "Binding",
+    "Consent",
+    "Device",
+    "Limit",
+    "Organisation",
+    "Place",
+    "RegistryView",
+    "Resident",
+    "Room",
+    "RotaRow",
+    "Site",
+    "Staff",
+    "Stay",
+    "User",
+    "Zone",
+    "record_from",
+]
+
+PRESENT = ("admitted", "away")  # statuses that hold a bed
+
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """A bed, room, zone or home of a site; any id below the site may be absent."""
-
-    site_id: str
-    zone_id: str | None = None
-    room_id: str | None = None
-    bed_id: str | None = None
-    label: str = ""  # what a caregiver calls it: "3-01", "101 室"
+@cache
+def _names(cls: type[Any]) -> frozenset[str]:
+    return frozenset(field.name for field in fields(cls))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """A home, day centre or institution with its IANA time zone."""
-
-    id: str
-    name: str
-    tz: str = "Asia/Shanghai"
-    kind: str = "institution"  # home | daycare | institution
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resident:
-    """A resident as of now; `status` is admitted, away, discharged, died or merged."""
-
-    id: str
-    name: str
-    initials: str
-    status: str
-    place: Place
-    spo2_scale: int = 1  # NEWS2 scale 2 only where a clinician prescribed it
-    on_oxygen: bool | None = None  # None = nobody has entered it
-    consciousness: str | None = None  # "A" or "C", "V", "P", "U"; None = nobody has entered it
-    merged_into: str | None = None
+def record_from(cls: type[T], body: Mapping[str, Any]) -> T:
+    """A registry row from an event's body; keys that the row does not have (time, reason) are left aside."""
+    values: dict[str, Any] = {}
+    for name in _names(cls) & body.keys():
+        value = body[name]
+        if name == "place" and value is not None:
+            value = Place(**value)
+        values[name] = tuple(value) if isinstance(value, list) else value
+    return cls(**values)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
-    """A device known to the registry; `quantities` are what it is expected to send, with its cadence where it differs."""
+class RegistryView:
+    """The registry as of event `offset`; equal folds are equal, a copy shares nothing that changes."""
 
-    id: str
-    model: str = ""
-    kind: str = ""
-    site_id: str | None = None
-    origin: int = 0  # vocabulary.Origin
-    status: str = "active"  # inbox | active | retired
-    quantities: tuple[str, ...] = ()
-    cadence_s: dict[str, float] = field(default_factory=dict)
-    facts: dict[str, str] = field(default_factory=dict)
+    _TABLES = (
+        "organisations", "sites", "zones", "rooms", "beds", "residents", "devices", "bindings", "limits", "staff", "rota", "policies",
+        "users", "consents", "_stays", "_bindings_by_device", "_bindings_by_resident", "_merged_from", "_occupants", "_limits_by_scope",
+        "_consents_by_grantee",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.offset = 0
+        self.organisations: dict[str, Organisation] = {}
+        self.sites: dict[str, Site] = {}
+        self.zones: dict[str, Zone] = {}
+        self.rooms: dict[str, Room] = {}
+        self.beds: dict[str, Bed] = {}
+        self.residents: dict[str, Resident] = {}
+        self.devices: dict[str, Device] = {}
+        self.bindings: dict[str, Binding] = {}
+        self.limits: dict[str, Limit] = {}
+        self.staff: dict[str, Staff] = {}
+        self.rota: dict[str, RotaRow] = {}
+        self.policies: dict[str, dict[str, Any]] = {}
+        self.users: dict[str, User] = {}
+        self.consents: dict[str, Consent] = {}
+        self._stays: dict[str, tuple[Stay, ...]] = {}  # by resident, oldest first
+        self._bindings_by_device: dict[str, tuple[Binding, ...]] = {}  # by start; withdrawn ones are not in it
+        self._bindings_by_resident: dict[str, tuple[str, ...]] = {}
+        self._merged_from: dict[str, tuple[str, ...]] = {}
+        self._occupants: dict[str, str] = {}  # bed -> resident
+        self._limits_by_scope: dict[tuple[str | None, str | None, str], tuple[Limit, ...]] = {}  # oldest first
+        self._consents_by_grantee: dict[str, tuple[str, ...]] = {}
+
+    @classmethod
+    def fold(cls, events: Iterable[EventRow]) -> RegistryView:
+        """The view after these events."""
+        view = cls()
+        for event in events:
+            view.apply(event)
+        return view
+
+    def copy(self) -> RegistryView:
+        """An independent view of the same state."""
+        other = RegistryView()
+        other.offset = self.offset
+        for name in self._TABLES:
+            setattr(other, name, dict(getattr(self, name)))  # values are immutable, so a shallow copy is independent
+        return other
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RegistryView):
+            return NotImplemented
+        return self.offset == other.offset and all(getattr(self, name) == getattr(other, name) for name in self._TABLES)
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def apply(self, event: EventRow) -> None:
+        """Take the next event; kinds that are not the registry's only move the offset."""
+        if event.offset <= self.offset:
+            raise ValueError(f"event {event.offset} after offset {self.offset}: a fold never goes back")
+        handler = KINDS.get(event.kind)
+        if handler is not None:
+            handler(self, event.body)
+        self.offset = event.offset
+
+    # --- questions -------------------------------------------------------------------------------------------------
+
+    def binding_at(self, device_id: str, t_ns: int) -> Binding | None:
+        """The device's binding in force at `t_ns`, as known at this offset."""
+        spans = self._bindings_by_device.get(device_id, ())
+        for binding in reversed(spans[: bisect_right(spans, t_ns, key=_start)]):
+            if binding.valid_to_ns is None or t_ns < binding.valid_to_ns:
+                return binding
+        return None
+
+    def bindings_of(self, device_id: str) -> tuple[Binding, ...]:
+        """All bindings of a device by start, without the withdrawn ones."""
+        return self._bindings_by_device.get(device_id, ())
+
+    def resident_of(self, device_id: str, t_ns: int) -> str | None:
+        """Whose readings the device's are at `t_ns`; after a merge, the record that lives on."""
+        binding = self.binding_at(device_id, t_ns)
+        return None if binding is None or binding.resident_id is None else self.canonical(binding.resident_id)
+
+    def place_of(self, device_id: str, t_ns: int) -> Place | None:
+        """Where the device is at `t_ns`: the binding's place, its resident's place then, or at least its site."""
+        binding = self.binding_at(device_id, t_ns)
+        if binding is not None and binding.place is not None:
+            return binding.place
+        if binding is not None and binding.resident_id is not None:
+            stay = self.stay_at(binding.resident_id, t_ns)
+            if stay is None or stay.status == "merged":
+                stay = self.stay_at(self.canonical(binding.resident_id), t_ns)
+            if stay is not None:
+                return stay.place
+        device = self.devices.get(device_id)
+        return None if device is None or device.site_id is None else Place(site_id=device.site_id)
+
+    def devices_of(self, resident_id: str, t_ns: int) -> tuple[str, ...]:
+        """Devices bound to the resident (or to a record merged into it) at `t_ns`, sorted."""
+        found = set()
+        for owner in self.records_of(resident_id):
+            for binding_id in self._bindings_by_resident.get(owner, ()):
+                device_id = self.bindings[binding_id].device_id
+                current = self.binding_at(device_id, t_ns)
+                if current is not None and current.id == binding_id:
+                    found.add(device_id)
+        return tuple(sorted(found))
+
+    def canonical(self, resident_id: str) -> str:
+        """The record that a merged resident lives on in; the id itself otherwise."""
+        for _ in range(len(self.residents)):
+            resident = self.residents.get(resident_id)
+            if resident is None or resident.merged_into is None:
+                break
+            resident_id = resident.merged_into
+        return resident_id
+
+    def records_of(self, resident_id: str) -> tuple[str, ...]:
+        """The resident's id and those of all records that were merged into it."""
+        found = [resident_id]
+        for owner in found:  # grows while it is walked; merges make a tree
+            found.extend(self._merged_from.get(owner, ()))
+        return tuple(found)
+
+    def stay_at(self, resident_id: str, t_ns: int) -> Stay | None:
+        """Where the resident was at `t_ns` and in which status; None before the first admission."""
+        stays = self._stays.get(resident_id, ())
+        index = bisect_right(stays, t_ns, key=_stay_start)
+        return stays[index - 1] if index else None
+
+    def stays_of(self, resident_id: str) -> tuple[Stay, ...]:
+        """All stays of a resident, oldest first."""
+        return self._stays.get(resident_id, ())
+
+    def occupant(self, bed_id: str) -> str | None:
+        """The resident whose bed it is now, present or away."""
+        return self._occupants.get(bed_id)
+
+    def limit_for(self, resident_id: str | None, quantity: str, t_ns: int) -> Limit | None:
+        """The newest unexpired limit: the resident's own, else the site's, else the installation's."""
+        resident = None if resident_id is None else self.residents.get(self.canonical(resident_id))
+        scopes: list[tuple[str | None, str | None]] = [(None, None)]
+        if resident is not None:
+            scopes = [(resident.id, None), (None, resident.place.site_id), *scopes]
+        for resident_key, site_key in scopes:
+            for limit in reversed(self._limits_by_scope.get((resident_key, site_key, quantity), ())):
+                if limit.expires_ns is None or t_ns < limit.expires_ns:
+                    return limit
+        return None
+
+    def consents_of(self, grantee_id: str, resident_id: str) -> tuple[Consent, ...]:
+        """Every consent row, live or not, that names this person and this resident."""
+        own = self.canonical(resident_id)
+        rows = (self.consents[consent_id] for consent_id in self._consents_by_grantee.get(grantee_id, ()))
+        return tuple(row for row in rows if self.canonical(row.resident_id) == own)
+
+    # --- the fold --------------------------------------------------------------------------------------------------
+
+    def _resident(self, body: Mapping[str, Any]) -> None:
+        resident = record_from(Resident, body)
+        former = self.residents.get(resident.id)
+        if former is not None and former.place.bed_id is not None and self._occupants.get(former.place.bed_id) == resident.id:
+            del self._occupants[former.place.bed_id]
+        if resident.place.bed_id is not None and resident.status in PRESENT:
+            self._occupants[resident.place.bed_id] = resident.id
+        if resident.merged_into is not None and (former is None or former.merged_into is None):
+            self._merged_from[resident.merged_into] = (*self._merged_from.get(resident.merged_into, ()), resident.id)
+        self.residents[resident.id] = resident
+
+    def _resident_stay(self, body: Mapping[str, Any]) -> None:
+        self._resident(body)
+        resident = self.residents[body["id"]]
+        stay = Stay(from_ns=body["at_ns"], place=resident.place, status=resident.status)
+        self._stays[resident.id] = tuple(sorted((*self._stays.get(resident.id, ()), stay), key=_stay_start))
+
+    def _binding(self, body: Mapping[str, Any]) -> None:
+        self._index_binding(record_from(Binding, body))
+
+    def _binding_ended(self, body: Mapping[str, Any]) -> None:
+        self._index_binding(replace(self.bindings[body["id"]], valid_to_ns=body["valid_to_ns"]))
+
+    def _index_binding(self, binding: Binding) -> None:
+        former = self.bindings.get(binding.id)
+        if former is not None:
+            self._bindings_by_device[former.device_id] = tuple(b for b in self.bindings_of(former.device_id) if b.id != binding.id)
+            if former.resident_id is not None:
+                kept = tuple(other for other in self._bindings_by_resident[former.resident_id] if other != binding.id)
+                self._bindings_by_resident[former.resident_id] = kept
+        self.bindings[binding.id] = binding
+        if binding.resident_id is not None:
+            self._bindings_by_resident[binding.resident_id] = (*self._bindings_by_resident.get(binding.resident_id, ()), binding.id)
+        if binding.valid_to_ns is None or binding.valid_to_ns > binding.valid_from_ns:
+            spans = (*self.bindings_of(binding.device_id), binding)
+            self._bindings_by_device[binding.device_id] = tuple(sorted(spans, key=_start))
+
+    def _limit(self, body: Mapping[str, Any]) -> None:
+        self._drop_limit(body["id"])
+        limit = record_from(Limit, body)
+        self.limits[limit.id] = limit
+        scope = _scope(limit)
+        self._limits_by_scope[scope] = (*self._limits_by_scope.get(scope, ()), limit)
+
+    def _limit_ended(self, body: Mapping[str, Any]) -> None:
+        self._drop_limit(body["id"])
+
+    def _drop_limit(self, limit_id: str) -> None:
+        former = self.limits.pop(limit_id, None)
+        if former is not None:
+            scope = _scope(former)
+            self._limits_by_scope[scope] = tuple(limit for limit in self._limits_by_scope[scope] if limit.id != limit_id)
+
+    def _consent(self, body: Mapping[str, Any]) -> None:
+        consent = record_from(Consent, body)
+        if consent.id not in self.consents:
+            self._consents_by_grantee[consent.grantee_id] = (*self._consents_by_grantee.get(consent.grantee_id, ()), consent.id)
+        self.consents[consent.id] = consent
+
+    def _consent_withdrawn(self, body: Mapping[str, Any]) -> None:
+        self.consents[body["id"]] = replace(self.consents[body["id"]], withdrawn_ns=body["withdrawn_ns"])
+
+    def _policy(self, body: Mapping[str, Any]) -> None:
+        self.policies[body["id"]] = dict(body)
+
+    def _rota_ended(self, body: Mapping[str, Any]) -> None:
+        self.rota.pop(body["id"], None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Binding:
-    """Device -> resident (or place only) for a span of time; `valid_to_ns` None = still valid."""
-
-    id: str
-    device_id: str
-    resident_id: str | None
-    place: Place | None
-    valid_from_ns: int
-    valid_to_ns: int | None = None
+def _start(binding: Binding) -> int:
+    return binding.valid_from_ns
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
-    """Alarm limits of one quantity for a resident, or for all of a site or installation where resident_id is None."""
-
-    id: str
-    quantity: str
-    resident_id: str | None = None
-    site_id: str | None = None
-    low: float | None = None
-    high: float | None = None
-    low_extreme: float | None = None  # zero delay
-    high_extreme: float | None = None
-    duration_s: float = 15.0
-    hysteresis: float = 0.0
-    author: str = ""
-    reason: str = ""
-    expires_ns: int | None = None
-    version: int = 1
+def _stay_start(stay: Stay) -> int:
+    return stay.from_ns
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Staff:
-    """A person who can be called; `channels` maps a channel's name to this person's address on it (empty = the channel's own)."""
-
-    id: str
-    name: str
-    initials: str
-    role: str  # a role of the rota: "caregiver", "nurse", "head_nurse"
-    user_id: str | None = None  # who signs in as this person
-    channels: dict[str, str] = field(default_factory=dict)
-    status: str = "active"  # active | retired
+def _scope(limit: Limit) -> tuple[str | None, str | None, str]:
+    return (limit.resident_id, None if limit.resident_id is not None else limit.site_id, limit.quantity)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RotaRow:
-    """A weekly shift on the site's own clock; an `end` not after `start` ends on the next day."""
+def _put(table: str, cls: type[Any]) -> Callable[[RegistryView, Mapping[str, Any]], None]:
+    """A handler for records that are simply replaced by their newest version."""
 
-    id: str
-    site_id: str
-    staff_id: str
-    role: str
-    weekdays: tuple[int, ...]  # local days on which the shift starts, Monday = 0
-    start: str  # "22:00"
-    end: str  # "06:00"; equal to start = 24 hours
-    zone_id: str | None = None  # None = the whole site
-    valid_from: str | None = None  # first local date on which the shift starts, "2026-11-02"
-    valid_to: str | None = None  # last local date on which it starts
+    def handler(view: RegistryView, body: Mapping[str, Any]) -> None:
+        getattr(view, table)[body["id"]] = record_from(cls, body)
+
+    return handler
+
+
+KINDS: dict[str, Callable[[RegistryView, Mapping[str, Any]], None]] = {
+    "organisation.set": _put("organisations", Organisation),
+    "site.set": _put("sites", Site),
+    "zone.set": _put("zones", Zone),
+    "room.set": _put("rooms", Room),
+    "bed.set": _put("beds", Bed),
+    **{f"resident.{word}": RegistryView._resident_stay for word in ("admitted", "moved", "away", "discharged", "died", "merged")},
+    "resident.observed": RegistryView._resident,
+    "resident.renamed": RegistryView._resident,
+    "device.set": _put("devices", Device),
+    "device.retired": _put("devices", Device),
+    "binding.set": RegistryView._binding,
+    "binding.ended": RegistryView._binding_ended,
+    "limit.set": RegistryView._limit,
+    "limit.ended": RegistryView._limit_ended,
+    "staff.set": _put("staff", Staff),
+    "staff.retired": _put("staff", Staff),
+    "rota.set": _put("rota", RotaRow),
+    "rota.ended": RegistryView._rota_ended,
+    "policy.set": RegistryView._policy,
+    "user.set": _put("users", User),
+    "consent.set": RegistryView._consent,
+    "consent.withdrawn": RegistryView._consent_withdrawn,
+}

@@ -1,0 +1,207 @@
+"""What the registry knows about, as frozen rows; `view` re-exports them all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A bed, room, zone or home of a site; any id below the site may be absent."""
+
+    site_id: str
+    zone_id: str | None = None
+    room_id: str | None = None
+    bed_id: str | None = None
+    label: str = ""  # what a caregiver calls it: "3-01", "101 室"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organisation:
+    """Who runs the sites."""
+
+    id: str
+    name: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A home, day centre or institution with its IANA time zone."""
+
+    id: str
+    name: str
+    tz: str = "Asia/Shanghai"
+    kind: str = "institution"  # home | daycare | institution
+    code: str = ""  # the house's own short name, unique in the installation; CSV files refer to it
+    organisation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zone:
+    """A floor, wing or day room: what a shift is responsible for."""
+
+    id: str
+    site_id: str
+    name: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """A room of a site."""
+
+    id: str
+    site_id: str
+    name: str
+    zone_id: str | None = None
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bed:
+    """A bed, or the one place of a single home; `label` is what is written on the door."""
+
+    id: str
+    site_id: str
+    label: str
+    zone_id: str | None = None
+    room_id: str | None = None
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resident:
+    """A resident as of now; `status` is admitted, away, discharged, died or merged."""
+
+    id: str
+    name: str
+    initials: str
+    status: str
+    place: Place
+    spo2_scale: int = 1  # NEWS2 scale 2 only where a clinician prescribed it
+    on_oxygen: bool | None = None  # None = nobody has entered it
+    consciousness: str | None = None  # "A" or "C", "V", "P", "U"; None = nobody has entered it
+    merged_into: str | None = None
+    code: str = ""  # the house's own number, unique among residents
+    birth_date: str | None = None  # "1941-05-17"
+    sex: str | None = None  # "female", "male", "other"; None = not entered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stay:
+    """Where a resident was from `from_ns` until the next stay, and in which status."""
+
+    from_ns: int
+    place: Place
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A device known to the registry; `quantities` are what it is expected to send, with its cadence where it differs."""
+
+    id: str
+    model: str = ""
+    kind: str = ""
+    site_id: str | None = None
+    origin: int = 0  # vocabulary.Origin
+    status: str = "active"  # inbox | active | retired
+    quantities: tuple[str, ...] = ()
+    cadence_s: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
+    first_seen_ns: int | None = None  # set for a device that spoke before anybody entered it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """Device -> resident (or place only) for a span of time; `valid_to_ns` None = still valid, equal to the start = withdrawn."""
+
+    id: str
+    device_id: str
+    resident_id: str | None
+    place: Place | None
+    valid_from_ns: int
+    valid_to_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """Alarm limits of one quantity for a resident, or for all of a site or installation where resident_id is None."""
+
+    id: str
+    quantity: str
+    resident_id: str | None = None
+    site_id: str | None = None
+    low: float | None = None
+    high: float | None = None
+    low_extreme: float | None = None  # zero delay
+    high_extreme: float | None = None
+    duration_s: float = 15.0
+    hysteresis: float = 0.0
+    author: str = ""
+    reason: str = ""
+    expires_ns: int | None = None
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staff:
+    """A person who can be called; `channels` maps a channel's name to this person's address on it (empty = the channel's own)."""
+
+    id: str
+    name: str
+    initials: str
+    role: str  # a role of the rota: "caregiver", "nurse", "head_nurse"
+    user_id: str | None = None  # who signs in as this person
+    channels: dict[str, str] = field(default_factory=dict)
+    status: str = "active"  # active | retired
+    code: str = ""  # the house's own number, unique among staff
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotaRow:
+    """A weekly shift on the site's own clock; an `end` not after `start` ends on the next day."""
+
+    id: str
+    site_id: str
+    staff_id: str
+    role: str
+    weekdays: tuple[int, ...]  # local days on which the shift starts, Monday = 0
+    start: str  # "22:00"
+    end: str  # "06:00"; equal to start = 24 hours
+    zone_id: str | None = None  # None = the whole site
+    valid_from: str | None = None  # first local date on which the shift starts, "2026-11-02"
+    valid_to: str | None = None  # last local date on which it starts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """Somebody who signs in, without any secret; what the role may see is narrowed to these sites and residents."""
+
+    id: str
+    login: str
+    name: str
+    role: str  # vocabulary.Role
+    site_ids: tuple[str, ...] = ()
+    resident_ids: tuple[str, ...] = ()
+    staff_id: str | None = None
+    lang: str = "zh"
+    status: str = "active"  # active | disabled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """What a resident (or the guardian) lets one person see, from when until when; never deleted, only withdrawn."""
+
+    id: str
+    resident_id: str
+    grantee_id: str  # a user
+    classes: tuple[str, ...]  # access.FieldClass words
+    from_ns: int
+    until_ns: int  # consent always ends
+    purpose: str = "family"
+    giver: str = ""  # who consented: the resident or the named guardian
+    text_version: str = ""  # the text that was signed
+    text_sha256: str = ""
+    withdrawn_ns: int | None = None
