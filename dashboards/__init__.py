@@ -1,0 +1,1 @@
+"""What people see: script-free pages, the front end and the words of both."""

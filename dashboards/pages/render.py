@@ -1,0 +1,125 @@
+"""Renders the pages from what the read door hands out (JSON-like dicts); knows no session, no database and no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from dashboards.pages.words import Phrasebook, choose, number
+
+_HERE = Path(__file__).resolve().parent
+STALE_AFTER_S = 20  # twice the refresh: a page older than this says so by itself, without a script
+REFRESH_S = 10
+_MARKS = {"high": "■■■", "medium": "■■", "low": "■", "info": "□"}
+
+
+class Pages:
+    """All script-free pages; every method returns a whole HTML document."""
+
+    def __init__(self, *, http_lan: bool = False) -> None:
+        self._http_lan = http_lan
+        self._environment = Environment(
+            loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        )
+        self._environment.filters["number"] = number
+        self.stylesheet = (_HERE / "style.css").read_text(encoding="utf-8")
+
+    @staticmethod
+    def language(accept_language: str, preferred: str | None = None) -> str:
+        """zh or en by the user's setting, else by the browser."""
+        return choose(accept_language, preferred)
+
+    def login(self, lang: str, *, failed: str = "", target: str = "/m/alerts") -> str:
+        """Sign-in form; `failed` is a problem code."""
+        return self._page("login.html", Phrasebook(lang), me=None, failed=failed, target=target)
+
+    def home(self, lang: str) -> str:
+        """What `/` says where the front end was not built."""
+        return self._page("home.html", Phrasebook(lang), me=None)
+
+    def alerts(
+        self, lang: str, *, me: Mapping[str, Any], tz: str, now_ms: int, alerts: Sequence[Mapping[str, Any]], form_token: str,
+        said: str = "", paused: bool = False,
+    ) -> str:  # fmt: skip
+        """The queue of open alerts with a claim button each."""
+        say = Phrasebook(lang, tz)
+        rows = [_row(say, alert, now_ms) for alert in alerts]
+        return self._page(
+            "alerts.html", say, me=me, rows=rows, now_ms=now_ms, form_token=form_token, said=said, paused=paused, refresh_s=REFRESH_S
+        )
+
+    def alert(
+        self, lang: str, *, me: Mapping[str, Any], tz: str, now_ms: int, detail: Mapping[str, Any], form_token: str, said: str = ""
+    ) -> str:
+        """One alert: what, who, since when, last values, history, and the forms that fit its state."""
+        say = Phrasebook(lang, tz)
+        row = _row(say, detail["alert"], now_ms)
+        history = [_history_row(say, entry) for entry in detail["history"]]
+        vitals = [_vital_row(say, name, vital, now_ms) for name, vital in detail["vitals"].items()]
+        mine = detail["alert"]["claimed_by"] == me["id"]
+        return self._page(
+            "alert.html", say, me=me, row=row, history=history, vitals=vitals, mine=mine, now_ms=now_ms, form_token=form_token, said=said
+        )
+
+    def missing(self, lang: str) -> str:
+        """Not there, or not for this person: the same words for both."""
+        return self._page("missing.html", Phrasebook(lang), me=None)
+
+    def _page(self, template: str, say: Phrasebook, **values: Any) -> str:
+        return self._environment.get_template(template).render(say=say, http_lan=self._http_lan, stale_after_s=STALE_AFTER_S, **values)
+
+
+def _row(say: Phrasebook, alert: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+    resident = alert["resident"]
+    next_ms = alert["next_step_ms"]
+    silenced = alert["silenced_until_ms"]
+    return {
+        "id": alert["id"],
+        "version": alert["version"],
+        "state": alert["state"],
+        "priority": alert["priority"],
+        "mark": _MARKS.get(alert["priority"], "□"),
+        "priority_word": say(f"priority.{alert['priority']}"),
+        "kind": alert["kind"],
+        "kind_word": say(f"kind.{alert['kind']}"),
+        "who": " ".join(part for part in (alert["place"], resident["name"] if resident else "") if part) or say("alert.no_resident"),
+        "text": say(alert["code"], **alert["params"]),
+        "since": say("alert.since", age=say.duration((now_ms - alert["raised_ms"]) / 1000)),
+        "raised_at": say.date_clock(alert["raised_ms"]),
+        "count": alert["count"],
+        "late": say("alert.late", late=say.duration(alert["late_s"])) if alert["late_s"] >= 60 else "",
+        "standing": _standing(say, alert),
+        "next": say("alert.next_step", span=say.duration((next_ms - now_ms) / 1000)) if next_ms is not None else "",
+        "condition_over": alert["condition_over"],
+        "silenced": say("alert.silenced_until", at=say.clock(silenced, with_seconds=True)) if silenced and silenced > now_ms else "",
+        "test": alert["origin"] not in ("live",),
+        "origin_word": say(f"origin.{alert['origin']}"),
+    }
+
+
+def _standing(say: Phrasebook, alert: Mapping[str, Any]) -> str:
+    state = alert["state"]
+    name = alert["claimed_name"] or ""
+    if state == "resolved" and alert["outcome"]:
+        return say("standing.resolved_as", outcome=alert["outcome"])
+    return say(f"standing.{state}", name=name)
+
+
+def _history_row(say: Phrasebook, entry: Mapping[str, Any]) -> dict[str, str]:
+    key = f"transition.{str(entry['kind']).removeprefix('alert.')}"
+    return {"at": say.clock(entry["t_ms"], with_seconds=True), "what": say(key), "who": say("actor.system") if entry["actor"] == "system" else entry["actor_name"]}
+
+
+def _vital_row(say: Phrasebook, quantity: str, vital: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+    value, t_ms = vital["value"], vital["t_ms"]
+    return {
+        "name": say(f"quantity.{quantity}"),
+        "state": vital["state"],
+        "state_word": say(f"vital.{vital['state']}"),
+        "value": number(value) if value is not None else say("value.none"),
+        "unit": say(f"unit.{vital['unit']}"),
+        "age": say.ago((now_ms - t_ms) / 1000) if t_ms is not None else say("vital.never"),
+    }
