@@ -1,0 +1,1 @@
+"""Connectionless advertisement formats, one file each."""

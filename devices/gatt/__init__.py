@@ -1,0 +1,1 @@
+"""Bluetooth SIG profiles, one file each."""

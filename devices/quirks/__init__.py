@@ -1,0 +1,1 @@
+"""Vendor deviations, one file each, declared as data."""
