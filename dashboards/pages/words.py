@@ -1,7 +1,7 @@
 """The sentences of the screens: one JSON per language, shared with the TypeScript front end.
 
-A sentence has placeholders: `{name}` is a parameter as it stands, `{name@group}` looks up the word `group.<value>`,
-and three groups are rules: `@number` (at most one decimal unless small), `@duration` (seconds) and `@clock` (UTC ms -> HH:MM of the site).
+A sentence has placeholders `{name}`: a number is shown with at most one decimal, a word is looked up as `name.<word>`
+(`quantity.hr`) and shown as it stands where there is no such entry. The front end's i18n.ts does the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 LANGUAGES = ("zh", "en")
 FOLDER = Path(__file__).resolve().parent.parent / "i18n"
-PLACEHOLDER = re.compile(r"\{(\w+)(?:@(\w+))?\}")
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 @cache
@@ -63,19 +63,13 @@ class Phrasebook:
         return key in self._words
 
     def _fill(self, match: re.Match[str], params: Mapping[str, Any]) -> str:
-        name, group = match.group(1), match.group(2)
+        name = match.group(1)
         value = params.get(name)
         if value is None:
             return self._words["value.none"]
-        if group == "duration":
-            return self.duration(float(value))
-        if group == "clock":
-            return self.clock(int(value))
-        if group == "number" or (group is None and isinstance(value, float)):
-            return number(float(value))
-        if group is not None:
-            return self._words.get(f"{group}.{value}", str(value))
-        return str(value)
+        if isinstance(value, float):
+            return number(value)
+        return self._words.get(f"{name}.{value}", str(value))
 
     def duration(self, seconds: float) -> str:
         """A span in the two largest units that matter."""
@@ -103,6 +97,5 @@ class Phrasebook:
 
 
 def number(value: float) -> str:
-    """At most one decimal, two below ten; no trailing zeros."""
-    text = f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
-    return text.rstrip("0").rstrip(".")
+    """At most one decimal, no trailing zero."""
+    return f"{value:.1f}".removesuffix(".0")
