@@ -1,0 +1,1 @@
+"""Arrays in, verdict arrays out: numpy and scipy only, without clock, disk or network."""

@@ -1,0 +1,1 @@
+"""One detector per file; `base.py` holds the contract and `find()` walks the folder."""

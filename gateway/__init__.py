@@ -1,0 +1,1 @@
+"""The shell: loop, clock, disk and network around the pure parts."""

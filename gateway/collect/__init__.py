@@ -1,0 +1,1 @@
+"""Collectors: the doors through which frames come in, one file each."""

@@ -1,0 +1,1 @@
+"""The stream engine: blocks to windows to detectors to findings, with checkpoints."""

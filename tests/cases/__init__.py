@@ -1,0 +1,1 @@
+"""Case folders: one per format, device model or bug."""

@@ -1,0 +1,1 @@
+"""Processes that are killed, frozen or starved; disks that are full or lose power."""

@@ -1,0 +1,1 @@
+"""Alerts over time, on a fake clock."""
