@@ -1,0 +1,68 @@
+"""Webhook: the page as JSON by POST, with an Idempotency-Key and, if a secret is set, an HMAC-SHA256 signature of the body."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+
+import httpx
+from pydantic import SecretStr, field_validator
+
+from gateway.notify.base import ChannelSettings, Outcome, Page, Verdict, http_outcome, render
+
+SIGNATURE_HEADER = "X-Anxin-Signature"
+
+
+class Settings(ChannelSettings):
+    """Where to post; a page's own address, if it has one, takes the place of `url`."""
+
+    url: SecretStr  # often holds a token
+    secret: SecretStr | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _http(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("http:// or https:// is needed")
+        return url
+
+
+class Webhook:
+    """Posts pages; one pooled client."""
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        self.name = name
+        self.settings: ChannelSettings = settings
+        self._url = settings.url.get_secret_value()
+        self._secret = settings.secret.get_secret_value().encode() if settings.secret else None
+        limits = httpx.Limits(max_connections=settings.parallel)
+        # trust_env off: a proxy of the environment would see the pages.
+        self._client = httpx.AsyncClient(timeout=settings.timeout_s, limits=limits, follow_redirects=False, trust_env=False)
+
+    async def notify(self, page: Page) -> Outcome:
+        """POST; any transport error is worth another try."""
+        title, text = render(page, self.settings.lang)
+        fields = {k: v for k, v in page.to_dict().items() if k != "address"}
+        body = json.dumps({"v": 1, "title": title, "text": text, **fields}, ensure_ascii=False).encode()
+        headers = {"Content-Type": "application/json", "Idempotency-Key": page.key}
+        if self._secret is not None:
+            headers[SIGNATURE_HEADER] = "sha256=" + hmac.new(self._secret, body, hashlib.sha256).hexdigest()
+        try:
+            async with self._client.stream("POST", page.address or self._url, content=body, headers=headers) as response:
+                return http_outcome(response.status_code, response.headers.get("Retry-After"))
+        except httpx.TimeoutException:
+            return Outcome(verdict=Verdict.RETRY, reason="timeout")
+        except httpx.HTTPError as error:
+            return Outcome(verdict=Verdict.RETRY, reason=f"transport_{type(error).__name__}")
+        except httpx.InvalidURL:
+            return Outcome(verdict=Verdict.REFUSED, reason="invalid_address")
+
+    async def close(self) -> None:
+        """Close the connection pool."""
+        await self._client.aclose()
+
+
+def build(name: str, settings: Settings) -> Webhook:
+    """A channel of this kind."""
+    return Webhook(name, settings)
