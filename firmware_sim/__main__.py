@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             body = {"stats": True}
         answer = ask(options.control, body)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         print(f"anxin sim: {error}", file=sys.stderr)
         return 2
     print(json.dumps(answer))

@@ -65,5 +65,5 @@ def ask(path: Path, body: dict[str, Any]) -> dict[str, Any]:
         client.sendall(json.dumps(body).encode() + b"\n")
         answer = json.loads(client.makefile("rb").readline())
     if not isinstance(answer, dict):
-        raise ValueError("the simulator sent no object")
+        raise TypeError("the simulator sent no object")
     return answer

@@ -246,6 +246,7 @@ class Fleet:
 def load_plan(path: Path) -> dict[str, Any]:
     """A plan: {"seed", "people": [{"id", "devices": [{"id", "kind", "token"}]}]}."""
     plan = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(plan, dict) or not isinstance(plan.get("people"), list):
-        raise ValueError(f"{path}: not a fleet plan (needs a list named people)")
-    return plan
+    people = plan.get("people") if isinstance(plan, dict) else None
+    if isinstance(people, list):
+        return dict(plan)
+    raise ValueError(f"{path}: not a fleet plan (needs a list named people)")
