@@ -147,12 +147,16 @@ class WebBuildHook(BuildHookInterface[Any]):
             self.app.display_warning(f"dashboards/static is not built: {error}")
 
 
-def main() -> int:
-    """Build if stale: `python dashboards/build_hook.py`."""
+def main(arguments: list[str]) -> int:
+    """Build if stale. `--fresh` and `--has-node` only answer, by exit code, whether that is needed and possible."""
     dashboards = Path(__file__).resolve().parent
     web, static = dashboards / "web", dashboards / "static"
+    if arguments == ["--has-node"]:
+        return 0 if system_node() or wheel_node() else 1
     if not stale(web, static):
         return 0
+    if arguments == ["--fresh"]:
+        return 1
     sys.stdout.write("building dashboards/web\n")
     sys.stdout.flush()
     try:
@@ -164,4 +168,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

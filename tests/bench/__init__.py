@@ -1,0 +1,1 @@
+"""Benchmarks: figures with their conditions, printed, never asserted in the ordinary tests."""

@@ -1,0 +1,1 @@
+"""The tests of tests/crash and tests/property at full count, with a printed report."""

@@ -1,0 +1,17 @@
+"""`python -m tests.soak [name ...]`: all soak runs, or the named ones."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tests.support.parts import run_parts
+
+PLANNED = {
+    "kill": "200 kills of the gateway under load: every accepted reading once, every alert in its state",
+    "power_loss": "1,000 power cuts on a disk that tears and drops unsynced sectors; the same with weak syncing must lose",
+    "decoders": "10^6 random inputs per decoder: samples in range or DecodeError",
+}
+
+if __name__ == "__main__":
+    sys.exit(run_parts(Path(__file__).parent, PLANNED, sys.argv[1:]))
