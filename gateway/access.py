@@ -219,7 +219,7 @@ def _reaches_whole(subject: Subject, field_class: FieldClass) -> bool:
 
 
 def subject_of(view: RegistryView, user_id: str, now_ns: int) -> Subject | None:
-    """The subject as the registry knows the person now; None for nobody or a disabled account."""
+    """Subject as the registry knows the person now; None for nobody or a disabled account."""
     user = view.users.get(user_id)
     if user is None or user.status != "active":
         return None
@@ -246,7 +246,7 @@ def _grants(view: RegistryView, user: User, residents: frozenset[str], now_ns: i
 
 
 def scope_of(view: RegistryView, resident_id: str) -> Scope | None:
-    """The scope of a resident's data (a merged record stands for the one it lives on in); None if there is no such resident."""
+    """Scope of a resident's data (a merged record stands for the one it lives on in); None if there is no such resident."""
     resident = view.residents.get(view.canonical(resident_id))
     if resident is None:
         return None
@@ -254,5 +254,5 @@ def scope_of(view: RegistryView, resident_id: str) -> Scope | None:
 
 
 def site_scope(site_id: str | None) -> Scope:
-    """The scope of a device, bed or alert that belongs to no resident."""
+    """Scope of a device, bed or alert that belongs to no resident."""
     return Scope(site_id=site_id)

@@ -1,4 +1,4 @@
-"""Who looked at what and who did what: a chain of HMACs, written in the transaction of the act, that shows edits, deletions and truncation."""
+"""Who looked at what and who did what: an HMAC chain, written in the transaction of the act, that shows edits, deletions and cuts."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ class Audit:
         return hmac.new(self._key, b"checkpoint" + _dump(dict(body)).encode(), hashlib.sha256).hexdigest()
 
     def _read_checkpoints(self) -> dict[int, str]:
-        """n -> hash; a line that is damaged or not ours raises ValueError, an unfinished last line (power loss) is left aside."""
+        """Hash by n; a line that is damaged or not ours raises ValueError, an unfinished last line is left aside."""
         lines = self._checkpoints.read_text(encoding="ascii", errors="replace").split("\n")
         marks: dict[int, str] = {}
         for line in lines[:-1]:

@@ -23,12 +23,21 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "{field}早于该住民上一次变动。请填写之后的时间。",
         "{field} is before the resident's last change. Give a later time.",
     ),
-    "tz.unknown": ("时区“{value}”不存在。请用 IANA 名称，如 Asia/Shanghai。", "No such time zone: {value}. Use an IANA name such as Asia/Shanghai."),
+    "tz.unknown": (
+        "时区“{value}”不存在。请用 IANA 名称，如 Asia/Shanghai。",
+        "No such time zone: {value}. Use an IANA name such as Asia/Shanghai.",
+    ),
     "code.taken": ("编号“{value}”已被使用。请换一个编号。", "The code {value} is taken. Choose another one."),
-    "id.invalid": ("{field}只能包含字母、数字、- 和 _，最多 64 个字符。", "{field} may contain letters, digits, - and _ only, at most 64 characters."),
+    "id.invalid": (
+        "{field}只能包含字母、数字、- 和 _，最多 64 个字符。",
+        "{field} may contain letters, digits, - and _ only, at most 64 characters.",
+    ),
     "not.found": ("找不到{field}“{value}”。请先建立，或核对编号。", "No such {field}: {value}. Create it first, or check the code."),
     "place.mismatch": ("{field}不属于该站点或区域。请核对位置。", "The {field} does not belong to that site or zone. Check the place."),
-    "bed.occupied": ("床位 {bed} 上已有住民：{occupant}。请先移床或办理离院。", "Bed {bed} is taken by {occupant}. Move or discharge that person first."),
+    "bed.occupied": (
+        "床位 {bed} 上已有住民：{occupant}。请先移床或办理离院。",
+        "Bed {bed} is taken by {occupant}. Move or discharge that person first.",
+    ),
     "resident.status": ("该住民当前状态为“{status}”，不能这样操作。", "The resident is {status}; this is not possible then."),
     "resident.same": ("不能把一条记录合并到它自己。", "A record cannot be merged into itself."),
     "resident.not_present": ("该住民不在院（{status}）。请先办理入住。", "The resident is not here ({status}). Admit the person first."),
@@ -43,20 +52,32 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "binding.ended": ("该绑定在该时刻已结束。", "The binding is over by then."),
     "limit.empty": ("请至少填写一个限值。", "Give at least one limit."),
     "limit.order": ("限值顺序应为：极低 ≤ 低 < 高 ≤ 极高。", "The order must be: extreme low <= low < high <= extreme high."),
-    "limit.range": ("{field}超出该指标的合理范围（{low} 至 {high} {unit}）。", "{field} is outside what {quantity} can be ({low} to {high} {unit})."),
+    "limit.range": (
+        "{field}超出该指标的合理范围（{low} 至 {high} {unit}）。",
+        "{field} is outside what {quantity} can be ({low} to {high} {unit}).",
+    ),
     "expiry.past": ("到期时间已过。请填写将来的时间。", "The expiry has passed. Give a time in the future."),
     "rota.invalid": ("排班无效：{reason}。", "The shift cannot be used: {reason}."),
     "consent.class": ("同意书不能包含“{value}”。", "Consent cannot open {value}."),
     "consent.grantee": ("只能授权给家属账户。", "Consent can be given to family accounts only."),
     "consent.over": ("该同意已撤回。", "The consent is withdrawn already."),
     "login.taken": ("登录名“{value}”已被使用。请换一个。", "The login {value} is taken. Choose another one."),
-    "password.weak": ("密码至少 {limit} 个字符，且不能太常见。", "The password needs {limit} characters or more and must not be a common one."),
+    "password.weak": (
+        "密码至少 {limit} 个字符，且不能太常见。",
+        "The password needs {limit} characters or more and must not be a common one.",
+    ),
     "password.wrong": ("原密码不正确。", "The old password is wrong."),
-    "csv.encoding": ("文件既不是 UTF-8 也不是 GB18030。请另存为 UTF-8 CSV。", "The file is neither UTF-8 nor GB18030. Save it as CSV UTF-8."),
+    "csv.encoding": (
+        "文件既不是 UTF-8 也不是 GB18030。请另存为 UTF-8 CSV。",
+        "The file is neither UTF-8 nor GB18030. Save it as CSV UTF-8.",
+    ),
     "csv.size": ("文件超过 {limit}。请分成几个文件。", "The file is larger than {limit}. Split it."),
     "csv.format": ("这一行不是有效的 CSV：引号或列数不对。", "This line is not valid CSV: check quotes and the number of columns."),
     "csv.header": ("缺少列：{columns}。请在第一行加上。", "Missing columns: {columns}. Add them to the first line."),
-    "csv.unknown_column": ("无法识别的列“{value}”。请删除或改名，可用的列：{columns}。", "Unknown column {value}. Remove or rename it; known: {columns}."),
+    "csv.unknown_column": (
+        "无法识别的列“{value}”。请删除或改名，可用的列：{columns}。",
+        "Unknown column {value}. Remove or rename it; known: {columns}.",
+    ),
     "csv.double_column": ("列“{value}”出现了两次。请删除一列。", "The column {value} appears twice. Remove one."),
     "csv.duplicate": ("与第 {line} 行的编号相同。请删除或改号。", "The same code as on line {line}. Remove the row or change the code."),
     "csv.unknown_file": ("无法识别的文件。文件名应为：{names}。", "Not a file we know. File names are: {names}."),
@@ -82,17 +103,17 @@ class RegistryError(ValueError):
         return None if value is None else str(value)
 
     def message(self, lang: str) -> str:
-        """The sentence in `lang` ("zh" or "en")."""
+        """Sentence in `lang` ("zh" or "en")."""
         zh, en = MESSAGES[self.code]
         return (zh if lang == "zh" else en).format(**{"field": "", **self.params})
 
 
-class NotFound(RegistryError, LookupError):
+class NotFoundError(RegistryError, LookupError):
     """Something that the command names does not exist."""
 
     def __init__(self, field: str, value: str) -> None:
         RegistryError.__init__(self, "not.found", field=field, value=value)
 
 
-class Conflict(RegistryError):
+class ConflictError(RegistryError):
     """The command contradicts what stands: an occupied bed, an overlapping binding, a taken code."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gateway.registry.records import (
@@ -55,15 +54,16 @@ PRESENT = ("admitted", "away")  # statuses that hold a bed
 T = TypeVar("T")
 
 
-@cache
-def _names(cls: type[Any]) -> frozenset[str]:
-    return frozenset(field.name for field in fields(cls))
+_ROWS: tuple[type[Any], ...] = (
+    Bed, Binding, Consent, Device, Limit, Organisation, Resident, Room, RotaRow, Site, Staff, User, Zone,
+)  # fmt: skip
+_NAMES = {cls: frozenset(field.name for field in fields(cls)) for cls in _ROWS}
 
 
 def record_from(cls: type[T], body: Mapping[str, Any]) -> T:
-    """A registry row from an event's body; keys that the row does not have (time, reason) are left aside."""
+    """Registry row from an event's body; keys that the row does not have (time, reason) are left aside."""
     values: dict[str, Any] = {}
-    for name in _names(cls) & body.keys():
+    for name in _NAMES[cls] & body.keys():
         value = body[name]
         if name == "place" and value is not None:
             value = Place(**value)
@@ -77,7 +77,7 @@ class RegistryView:
     _TABLES = (
         "organisations", "sites", "zones", "rooms", "beds", "residents", "devices", "bindings", "limits", "staff", "rota", "policies",
         "users", "consents", "_stays", "_bindings_by_device", "_bindings_by_resident", "_merged_from", "_occupants", "_limits_by_scope",
-        "_consents_by_grantee",
+        "_consents_by_grantee", "_limit_versions",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -103,17 +103,18 @@ class RegistryView:
         self._occupants: dict[str, str] = {}  # bed -> resident
         self._limits_by_scope: dict[tuple[str | None, str | None, str], tuple[Limit, ...]] = {}  # oldest first
         self._consents_by_grantee: dict[str, tuple[str, ...]] = {}
+        self._limit_versions: dict[tuple[str | None, str | None, str], int] = {}  # highest ever; ended limits count
 
     @classmethod
     def fold(cls, events: Iterable[EventRow]) -> RegistryView:
-        """The view after these events."""
+        """View after these events."""
         view = cls()
         for event in events:
             view.apply(event)
         return view
 
     def copy(self) -> RegistryView:
-        """An independent view of the same state."""
+        """Independent view of the same state."""
         other = RegistryView()
         other.offset = self.offset
         for name in self._TABLES:
@@ -139,7 +140,7 @@ class RegistryView:
     # --- questions -------------------------------------------------------------------------------------------------
 
     def binding_at(self, device_id: str, t_ns: int) -> Binding | None:
-        """The device's binding in force at `t_ns`, as known at this offset."""
+        """Device's binding in force at `t_ns`, as known at this offset."""
         spans = self._bindings_by_device.get(device_id, ())
         for binding in reversed(spans[: bisect_right(spans, t_ns, key=_start)]):
             if binding.valid_to_ns is None or t_ns < binding.valid_to_ns:
@@ -181,7 +182,7 @@ class RegistryView:
         return tuple(sorted(found))
 
     def canonical(self, resident_id: str) -> str:
-        """The record that a merged resident lives on in; the id itself otherwise."""
+        """Record that a merged resident lives on in; the id itself otherwise."""
         for _ in range(len(self.residents)):
             resident = self.residents.get(resident_id)
             if resident is None or resident.merged_into is None:
@@ -190,7 +191,7 @@ class RegistryView:
         return resident_id
 
     def records_of(self, resident_id: str) -> tuple[str, ...]:
-        """The resident's id and those of all records that were merged into it."""
+        """Resident's id and those of all records that were merged into it."""
         found = [resident_id]
         for owner in found:  # grows while it is walked; merges make a tree
             found.extend(self._merged_from.get(owner, ()))
@@ -207,11 +208,11 @@ class RegistryView:
         return self._stays.get(resident_id, ())
 
     def occupant(self, bed_id: str) -> str | None:
-        """The resident whose bed it is now, present or away."""
+        """Resident whose bed it is now, present or away."""
         return self._occupants.get(bed_id)
 
     def limit_for(self, resident_id: str | None, quantity: str, t_ns: int) -> Limit | None:
-        """The newest unexpired limit: the resident's own, else the site's, else the installation's."""
+        """Newest unexpired limit: the resident's own, else the site's, else the installation's."""
         resident = None if resident_id is None else self.residents.get(self.canonical(resident_id))
         scopes: list[tuple[str | None, str | None]] = [(None, None)]
         if resident is not None:
@@ -221,6 +222,14 @@ class RegistryView:
                 if limit.expires_ns is None or t_ns < limit.expires_ns:
                     return limit
         return None
+
+    def limits_of(self, resident_id: str | None, site_id: str | None, quantity: str) -> tuple[Limit, ...]:
+        """All limits of exactly this scope that were not ended, oldest first, expired ones included."""
+        return self._limits_by_scope.get((resident_id, None if resident_id is not None else site_id, quantity), ())
+
+    def limit_version(self, resident_id: str | None, site_id: str | None, quantity: str) -> int:
+        """Highest version that this scope ever had; 0 = never."""
+        return self._limit_versions.get((resident_id, None if resident_id is not None else site_id, quantity), 0)
 
     def consents_of(self, grantee_id: str, resident_id: str) -> tuple[Consent, ...]:
         """Every consent row, live or not, that names this person and this resident."""
@@ -273,6 +282,7 @@ class RegistryView:
         self.limits[limit.id] = limit
         scope = _scope(limit)
         self._limits_by_scope[scope] = (*self._limits_by_scope.get(scope, ()), limit)
+        self._limit_versions[scope] = max(limit.version, self._limit_versions.get(scope, 0))
 
     def _limit_ended(self, body: Mapping[str, Any]) -> None:
         self._drop_limit(body["id"])
@@ -312,7 +322,7 @@ def _scope(limit: Limit) -> tuple[str | None, str | None, str]:
 
 
 def _put(table: str, cls: type[Any]) -> Callable[[RegistryView, Mapping[str, Any]], None]:
-    """A handler for records that are simply replaced by their newest version."""
+    """Make a handler for records that are simply replaced by their newest version."""
 
     def handler(view: RegistryView, body: Mapping[str, Any]) -> None:
         getattr(view, table)[body["id"]] = record_from(cls, body)
@@ -328,7 +338,7 @@ KINDS: dict[str, Callable[[RegistryView, Mapping[str, Any]], None]] = {
     "bed.set": _put("beds", Bed),
     **{f"resident.{word}": RegistryView._resident_stay for word in ("admitted", "moved", "away", "discharged", "died", "merged")},
     "resident.observed": RegistryView._resident,
-    "resident.renamed": RegistryView._resident,
+    "resident.corrected": RegistryView._resident,
     "device.set": _put("devices", Device),
     "device.retired": _put("devices", Device),
     "binding.set": RegistryView._binding,
