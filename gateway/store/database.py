@@ -1,0 +1,392 @@
+"""One SQLite file: its write connection (used only by the writer thread once open), its readers, its reserve."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import apsw
+
+from gateway.store import schema
+from gateway.store.ballast import Ballast, free_bytes
+from gateway.store.errors import Corrupt, DiskFull, StoreError, is_corrupt, is_full
+from gateway.store.schema import Component
+from gateway.store.writer import Item, Lane, Writer
+
+T = TypeVar("T")
+
+BUSY_MS = 5_000  # another process (a command) may be writing
+READERS = 3  # threads and connections for read()
+WAL_KEEP_BYTES = 16 << 20  # a log that grew in a storm is cut back to this
+PROBE_BYTES = 64 << 10  # what must fit before a full database counts as well again
+
+
+class Database:
+    """A file of the store. Open it before the writer gets units for it; close it before the writer."""
+
+    def __init__(self, path: Path, writer: Writer, conn: apsw.Connection, ballast: Ballast, label: str, vfs: str | None) -> None:
+        self.path = path
+        self.label = label
+        self.lineage = schema.lineage(conn)
+        self.versions = schema.versions(conn)
+        self.ballast = ballast
+        self._writer = writer
+        self._conn = conn
+        self._vfs = vfs
+        self._hooks: list[Callable[[], None]] = []
+        self._full = False
+        self._failing = False
+        self._closed = False
+        self._readers: list[apsw.Connection] = []  # idle ones; at most READERS exist
+        self._reader_slots = threading.BoundedSemaphore(READERS)
+        self._reader_lock = threading.Lock()
+        self._executor = ThreadPoolExecutor(READERS, thread_name_prefix=f"anxin-read-{label}")
+        if not ballast.present and not ballast.ensure(0):
+            self._enter_full()
+
+    @staticmethod
+    def open(
+        path: Path | str,
+        writer: Writer,
+        components: Sequence[Component] = (),
+        *,
+        synchronous: Literal["FULL", "NORMAL", "EXTRA"] = "FULL",
+        vfs: str | None = None,
+        ballast_bytes: int = 0,
+        ballast_path: Path | None = None,
+        label: str | None = None,
+        check: bool = True,
+        created: Callable[[apsw.Connection], None] | None = None,
+    ) -> Database:
+        """Open, check, create or upgrade a file; `created` runs in the transaction that makes a new one."""
+        path = Path(path)
+        ballast = Ballast(ballast_path or path.with_name(path.name + ".ballast"), ballast_bytes)
+        try:
+            conn = _open_checked(path, writer, components, synchronous, vfs, check, created)
+        except apsw.Error as error:
+            if not is_full(error):
+                raise _translated(error, path, "opened") from error
+            ballast.release()
+            try:
+                conn = _open_checked(path, writer, components, synchronous, vfs, check, created)
+            except apsw.Error as again:
+                raise _translated(again, path, "opened") from again
+        return Database(path, writer, conn, ballast, label or path.name, vfs)
+
+    # -- writing
+
+    def submit(
+        self,
+        unit: Callable[[apsw.Connection], T],
+        *,
+        lane: Lane = Lane.GROUP,
+        rows: int = 1,
+        done: Callable[[T], None] | None = None,
+    ) -> asyncio.Future[T]:
+        """Queue a unit at once, in the order of the calls; `done(result)` runs on the loop after the commit, cancelled or not."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._check_open()
+        self._writer.submit(Item(self, unit, lane, rows, future, loop, done))
+        return future
+
+    async def write(self, unit: Callable[[apsw.Connection], T], *, lane: Lane = Lane.GROUP, rows: int = 1) -> T:
+        """Run a unit in the writer thread inside a SAVEPOINT; returns after the commit, raises the unit's own exception.
+
+        A cancelled write may still commit. A unit must not end transactions and may run twice (see writer.py).
+        """
+        return await self.submit(unit, lane=lane, rows=rows)
+
+    def write_sync(self, unit: Callable[[apsw.Connection], T], *, lane: Lane = Lane.GROUP, rows: int = 1) -> T:
+        """The same, blocking: for commands and tests."""
+        self._check_open()
+        future: Future[T] = Future()
+        self._writer.submit(Item(self, unit, lane, rows, future, None))
+        return future.result()
+
+    def on_commit(self, hook: Callable[[], None]) -> None:
+        """Call `hook` after each commit, on the loop (see writer.py)."""
+        self._hooks.append(hook)
+
+    # -- reading
+
+    def open_reader(self) -> apsw.Connection:
+        """A read connection of one's own; the caller closes it."""
+        return _connect_reader(self.path, self._vfs)
+
+    def read_sync(self, fn: Callable[[apsw.Connection], T]) -> T:
+        """Run `fn` on a read connection, in one read transaction."""
+        with self._reader() as conn:
+            return fn(conn)
+
+    async def read(self, fn: Callable[[apsw.Connection], T]) -> T:
+        """The same, in a thread."""
+        self._check_open()
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self.read_sync, fn)
+
+    async def backup_to(self, path: Path, progress: Callable[[int, int], None] | None = None) -> None:
+        """Copy one moment of the file while writing goes on; `progress(pages_done, pages)` is called from a thread."""
+        await asyncio.get_running_loop().run_in_executor(self._executor, self.backup_to_sync, path, progress)
+
+    def backup_to_sync(self, path: Path, progress: Callable[[int, int], None] | None = None) -> None:
+        """The same, blocking."""
+        conn = self.open_reader()
+        try:
+            schema.copy_file(conn, path, progress)
+        except apsw.Error as error:
+            raise _translated(error, self.path, "copied") from error
+        finally:
+            conn.close()
+
+    @contextmanager
+    def _reader(self) -> Iterator[apsw.Connection]:
+        with self._reader_slots:
+            self._check_open()
+            with self._reader_lock:
+                conn = self._readers.pop() if self._readers else None
+            if conn is None:
+                conn = _connect_reader(self.path, self._vfs)
+            try:
+                conn.execute("BEGIN")
+                try:
+                    yield conn
+                finally:
+                    if conn.in_transaction:
+                        conn.execute("ROLLBACK")
+            except apsw.Error as error:
+                if is_corrupt(error):
+                    raise self._damaged() from error
+                raise
+            finally:
+                with self._reader_lock:
+                    self._readers.append(conn)
+
+    # -- closing
+
+    async def close(self) -> None:
+        """Commit what waits, then close the connections."""
+        await asyncio.get_running_loop().run_in_executor(None, self.close_sync)
+
+    def close_sync(self) -> None:
+        """The same, blocking; also after the writer has stopped."""
+        if self._closed:
+            return
+        try:
+            self.write_sync(lambda conn: None)  # behind everything that was queued before
+        except StoreError:
+            pass  # the writer has stopped: nothing of ours is under way
+        self._closed = True
+        self._executor.shutdown(wait=True)
+        with self._reader_lock:
+            for conn in self._readers:
+                conn.close()
+            self._readers.clear()
+        self._conn.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreError(f"{self.label} is closed")
+
+    # -- the writer's side (Target)
+
+    def hooks(self) -> Sequence[Callable[[], None]]:
+        """What to call after a commit."""
+        return tuple(self._hooks)
+
+    def execute(self, items: Sequence[Item], urgent: Callable[[], bool]) -> Sequence[Item]:
+        """One transaction; see writer.Target."""
+        now = items[0].lane is Lane.NOW
+        if self._full and not now:
+            self._fail(items, self._no_room)
+            return ()
+        try:
+            return self._transaction(items, urgent)
+        except _AbandonedError as abandoned:
+            error = abandoned.error
+        if not is_full(error):
+            self._fail(items, lambda: self._commit_failed(error))
+            return ()
+        self._enter_full()
+        if now:
+            try:
+                return self._transaction(items, urgent)
+            except _AbandonedError as abandoned:
+                error = abandoned.error
+                if not is_full(error):
+                    self._fail(items, lambda: self._commit_failed(error))
+                    return ()
+        self._fail(items, self._no_room)
+        return ()
+
+    def _transaction(self, items: Sequence[Item], urgent: Callable[[], bool]) -> Sequence[Item]:
+        conn = self._conn
+        left: Sequence[Item] = ()
+        try:
+            conn.execute("BEGIN IMMEDIATE")
+            for index, item in enumerate(items):
+                if index and urgent():
+                    left = items[index:]
+                    break
+                if not item.future.cancelled():
+                    _run_unit(conn, item)
+            conn.execute("COMMIT")
+        except apsw.Error as error:
+            self._roll_back()
+            raise _AbandonedError(error) from error
+        if self._failing:
+            self._failing = False
+            self._writer.clear("store.write", self.label)
+        return left
+
+    def _roll_back(self) -> None:
+        if self._conn.in_transaction:
+            self._conn.execute("ROLLBACK")
+
+    def _fail(self, items: Sequence[Item], make: Callable[[], StoreError]) -> None:
+        """Everybody of a failed transaction gets an error; a unit's own one says more."""
+        for item in items:
+            if item.error is None or is_full(item.error):
+                item.error = make()
+
+    def _no_room(self) -> DiskFull:
+        return DiskFull(f"no room for {self.label}: nothing was stored; free space on the disk of {self.path.parent}, then send again")
+
+    def _commit_failed(self, error: BaseException) -> StoreError:
+        if is_corrupt(error):
+            return self._damaged()
+        if not self._failing:
+            self._failing = True
+            self._writer.fault("store.write", self.label, error=type(error).__name__)
+        failure = StoreError(f"{self.label} could not be written ({error}): nothing was stored, send again later")
+        failure.__cause__ = error
+        return failure
+
+    def _damaged(self) -> Corrupt:
+        self._writer.fault("store.corrupt", self.label)
+        return schema.damaged(self.path)
+
+    # -- no room
+
+    def _enter_full(self) -> None:
+        self.ballast.release()
+        if not self._full:
+            self._full = True
+            self._writer.fault("disk.full", self.label, free_bytes=free_bytes(self.path.parent))
+        self._writer.sick(self)
+
+    def tend(self) -> bool:
+        """Try whether a full database can be written again; True = still full."""
+        if self._closed or not self._full:
+            return False
+        if not self.ballast.ensure(self.ballast.size) or not self._probe():
+            self.ballast.release()
+            return True
+        self._full = False
+        self._writer.clear("disk.full", self.label)
+        return False
+
+    def _probe(self) -> bool:
+        """Commit something of size and take it back; what a checkpoint can give back is given back first."""
+        try:
+            self._conn.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except apsw.BusyError:
+            pass  # a reader holds the log; the probe below decides
+        except apsw.Error as error:
+            if is_full(error):
+                return False
+            raise
+        try:
+            with schema.Immediate(self._conn):
+                self._conn.execute("INSERT INTO meta_probe(body) VALUES(zeroblob(?))", (PROBE_BYTES,))
+            with schema.Immediate(self._conn):
+                self._conn.execute("DELETE FROM meta_probe")
+        except apsw.Error as error:
+            if is_full(error) or isinstance(error, apsw.BusyError):
+                return False
+            raise
+        return True
+
+
+class _AbandonedError(Exception):
+    """The whole transaction is gone."""
+
+    def __init__(self, error: apsw.Error) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _run_unit(conn: apsw.Connection, item: Item) -> None:
+    """Run a unit in its SAVEPOINT; its failure stays its own unless SQLite gave up the whole transaction or has no room."""
+    conn.execute("SAVEPOINT unit")
+    item.error = None
+    try:
+        item.result = item.unit(conn)
+    except BaseException as error:
+        item.error = error
+        if isinstance(error, apsw.Error) and (is_full(error) or not conn.in_transaction):
+            raise
+        if not conn.in_transaction:
+            raise apsw.AbortError("a unit ended the transaction") from error
+        conn.execute("ROLLBACK TO unit")
+    if not conn.in_transaction:
+        item.error = StoreError("a unit must not end the transaction")
+        raise apsw.AbortError("a unit ended the transaction")
+    conn.execute("RELEASE unit")
+
+
+def _open_checked(
+    path: Path,
+    writer: Writer,
+    components: Sequence[Component],
+    synchronous: str,
+    vfs: str | None,
+    check: bool,
+    created: Callable[[apsw.Connection], None] | None,
+) -> apsw.Connection:
+    schema.make_private(path)
+    conn = apsw.Connection(str(path), vfs=vfs)
+    try:
+        _configure(conn)
+        if schema.is_blank(conn):
+            conn.pragma("journal_mode", "wal")
+            conn.pragma("synchronous", synchronous)
+            schema.create(conn, components, created)
+            return conn
+        schema.check_identity(conn, path)
+        if check:
+            schema.check_pages(conn, path)
+        conn.pragma("journal_mode", "wal")
+        conn.pragma("synchronous", synchronous)
+        schema.upgrade(conn, path, components, writer.clock.now_ns())
+        return conn
+    except BaseException:
+        conn.close()
+        raise
+
+
+def _configure(conn: apsw.Connection) -> None:
+    conn.set_busy_timeout(BUSY_MS)
+    conn.pragma("foreign_keys", True)
+    conn.pragma("trusted_schema", False)
+    conn.pragma("journal_size_limit", WAL_KEEP_BYTES)
+
+
+def _connect_reader(path: Path, vfs: str | None) -> apsw.Connection:
+    conn = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
+    conn.set_busy_timeout(BUSY_MS)
+    conn.pragma("query_only", True)
+    conn.pragma("trusted_schema", False)
+    return conn
+
+
+def _translated(error: apsw.Error, path: Path, verb: str) -> StoreError:
+    if is_corrupt(error):
+        return schema.damaged(path)
+    if is_full(error):
+        return DiskFull(f"{path} cannot be {verb}: no room; free space on its disk")
+    return StoreError(f"{path} cannot be {verb}: {error}")
