@@ -70,6 +70,7 @@ class Wave:
     values: array[float]
     rate_hz: float
     t_device_ns: int | None = None
+    stored: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +95,7 @@ class Message:
     seq: int | None = None
     t_device_ns: int | None = None  # the device's clock when it sent the frame
     test: bool = False  # a test press or a drill
+    relative: bool = False  # the sender has no clock: item times are relative to the sending (<= 0), t_device_ns is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
