@@ -1,0 +1,148 @@
+"""The contract of a detector: pure, vectorised over series, all of its memory in a Table that the engine keeps."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, IntFlag
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.table import Column, Rows, Table
+
+NS_PER_S = 1_000_000_000
+UNKNOWN = -(2**62)  # an onset that does not exist
+
+
+class Verdict(IntEnum):
+    """What a detector says of a series; WARMING and NO_DATA mean "cannot tell" and never read as normal."""
+
+    OK = 0
+    ALARM = 1
+    WARMING = 2
+    NO_DATA = 3
+
+
+class Change(IntFlag):
+    """Transitions of a series' condition in one step. START and END together: see `Verdicts`."""
+
+    NONE = 0
+    START = 1
+    UPDATE = 2  # the same condition got worse
+    END = 4
+
+
+@dataclass(slots=True, kw_only=True)
+class Window:
+    """One reading per series: rows int64[n] (unique), the others of length n; `params` holds the series' settings by row.
+
+    t_ns int64 (never decreasing per series), value float64 (NaN = no value), key int64 (journal offset), usable bool (False = the value
+    says nothing), doubtful bool (true only in company: no zero delay, no learning), beyond int8 (-1 the sensor shows LO, +1 HI),
+    origin uint8 (larger = less real), part int8 (index of the part where one row takes several quantities).
+    """
+
+    rows: Rows
+    t_ns: NDArray[np.int64]
+    value: NDArray[np.float64]
+    key: NDArray[np.int64]
+    usable: NDArray[np.bool_]
+    doubtful: NDArray[np.bool_]
+    beyond: NDArray[np.int8]
+    origin: NDArray[np.uint8]
+    part: NDArray[np.int8]
+    params: Table
+    listened_ns: int = 0  # time spent listening so far: the clock of `nodata`
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, mask: NDArray[Any]) -> Window:
+        """The readings that a mask or an index array selects."""
+        return Window(
+            rows=self.rows[mask], t_ns=self.t_ns[mask], value=self.value[mask], key=self.key[mask], usable=self.usable[mask],
+            doubtful=self.doubtful[mask], beyond=self.beyond[mask], origin=self.origin[mask], part=self.part[mask], params=self.params,
+            listened_ns=self.listened_ns,
+        )  # fmt: skip
+
+
+@dataclass(slots=True, kw_only=True)
+class Instant:
+    """The passing of time: wall time of the tick, its journal offset, time spent listening, rows in use."""
+
+    now_ns: int
+    key: int
+    listened_ns: int
+    rows: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Verdicts:
+    """Answers for `rows`: verdict int8[n], score float32[n] (1 = at the alarm threshold), change uint8[n] (Change).
+
+    onset_key/onset_ns int64[n] belong to the condition that START or UPDATE speaks of, ended_key/ended_ns to the one that END speaks of.
+    Both bits in one step with the same key: it started and ended; with different keys: the old one ended, then a new one started.
+    """
+
+    rows: Rows
+    verdict: NDArray[np.int8]
+    score: NDArray[np.float32]
+    change: NDArray[np.uint8]
+    onset_key: NDArray[np.int64]
+    onset_ns: NDArray[np.int64]
+    ended_key: NDArray[np.int64]
+    ended_ns: NDArray[np.int64]
+    evidence: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+def quiet(rows: Rows, verdict: Verdict = Verdict.NO_DATA) -> Verdicts:
+    """The same verdict for all rows, without transitions."""
+    count = len(rows)
+    unknown = np.full(count, UNKNOWN, dtype=np.int64)
+    return Verdicts(
+        rows=rows,
+        verdict=np.full(count, verdict, dtype=np.int8),
+        score=np.zeros(count, dtype=np.float32),
+        change=np.zeros(count, dtype=np.uint8),
+        onset_key=unknown,
+        onset_ns=unknown,
+        ended_key=unknown,
+        ended_ns=unknown,
+    )
+
+
+NOTHING = np.empty(0, dtype=np.int64)
+
+
+class Detector(Protocol):
+    """Detector: `columns` is its memory, `params` the settings it reads from the window's table (with defaults)."""
+
+    rule: str
+    version: int
+    columns: Mapping[str, Column]
+    params: Mapping[str, Column]
+
+    def step(self, window: Window, state: Table) -> Verdicts:
+        """Take one reading per series and answer for the same rows in the same order."""
+        ...
+
+    def tick(self, instant: Instant, state: Table, params: Table) -> Verdicts:
+        """Let time pass; answers only for the rows whose condition changed."""
+        ...
+
+    def drop(self, rows: Rows, state: Table) -> Verdicts:
+        """Forget the conditions of rows (unbound, limit withdrawn): END for each that was under way."""
+        ...
+
+
+def find() -> tuple[Detector, ...]:
+    """All detectors of the folder, by module name; a module offers them as `DETECTORS`."""
+    package = importlib.import_module("analytics.detect")
+    found: list[Detector] = []
+    for entry in sorted(pkgutil.iter_modules(package.__path__), key=lambda entry: entry.name):
+        module = importlib.import_module(f"analytics.detect.{entry.name}")
+        found.extend(cast("tuple[Detector, ...]", getattr(module, "DETECTORS", ())))
+    return tuple(found)

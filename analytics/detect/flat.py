@@ -1,0 +1,107 @@
+"""Data quality before medicine: a signal that stands still or leaps says nothing about the person.
+
+`screen` marks a leap that no body makes as unusable until the next reading confirms it. The detector raises a technical condition for a
+flat line; while it lasts the engine gives the clinical rules no usable value, so that a frozen sensor neither raises nor ends an alert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.detect.base import UNKNOWN, Change, Detector, Instant, Verdict, Verdicts, Window, quiet
+from analytics.table import Column, Rows, Table
+from analytics.windows import NEVER_NS
+
+
+class Flat:
+    """ALARM while the same value has come for `flat_s` and at least `flat_n` times; NO_DATA for series that are not judged."""
+
+    rule = "flat"
+    version = 1
+    columns: Mapping[str, Column] = {
+        "value": Column("<f8", np.nan),
+        "since_ns": Column("<i8", NEVER_NS),
+        "run": Column("<i8"),
+        "active": Column("|b1"),
+        "onset_key": Column("<i8", UNKNOWN),
+        "onset_ns": Column("<i8", UNKNOWN),
+        "origin": Column("|u1"),
+        "leap_value": Column("<f8", np.nan),  # an unconfirmed leap
+        "good_value": Column("<f8", np.nan),  # the last value that was believed
+        "good_ns": Column("<i8", NEVER_NS),
+    }
+    params: Mapping[str, Column] = {
+        "flat_s": Column("<f8", np.nan),  # NaN = standing still is normal
+        "flat_n": Column("<i8", 30),
+        "leap": Column("<f8", np.nan),  # NaN = any step is possible
+        "leap_s": Column("<f8", 5.0),  # within this time
+    }
+
+    def screen(self, window: Window, state: Table) -> NDArray[np.bool_]:
+        """bool[n]: leaps that nothing confirms yet. The second reading in a row at the new level is believed."""
+        rows, value, params = window.rows, window.value, window.params
+        counts = window.usable & ~np.isnan(value) & (window.beyond == 0)
+        soon = (window.t_ns - state["good_ns"][rows]) / 1e9 < params["leap_s"][rows]
+        far = np.abs(value - state["good_value"][rows]) > params["leap"][rows]
+        confirmed = np.abs(value - state["leap_value"][rows]) <= params["leap"][rows]
+        leap = counts & soon & far & ~confirmed
+        if leap.any():
+            state["leap_value"][rows[leap]] = value[leap]
+        good = counts & ~leap
+        state["good_value"][rows[good]] = value[good]
+        state["good_ns"][rows[good]] = window.t_ns[good]
+        state["leap_value"][rows[good]] = np.nan
+        return np.asarray(leap)
+
+    def step(self, window: Window, state: Table) -> Verdicts:
+        """Count how long each series has stood still; LO and HI do stand still and are no flat line."""
+        rows, params = window.rows, window.params
+        answer = quiet(rows)
+        counts = window.usable & ~np.isnan(window.value) & ~np.isnan(params["flat_s"][rows])
+        same = (window.value == state["value"][rows]) & (window.beyond == 0)
+        moves = counts & ~same
+        state["value"][rows[moves]] = window.value[moves]
+        state["since_ns"][rows[moves]] = window.t_ns[moves]
+        state["run"][rows[moves]] = 0
+        state["run"][rows[counts]] += 1
+        span_s = (window.t_ns - state["since_ns"][rows]) / 1e9
+        flat = counts & same & (state["run"][rows] >= params["flat_n"][rows]) & (span_s >= params["flat_s"][rows])
+        active = state["active"][rows]
+        starts = flat & ~active
+        if starts.any():
+            at = rows[starts]
+            state["active"][at] = True
+            state["onset_key"][at] = window.key[starts]
+            state["onset_ns"][at] = window.t_ns[starts]
+            state["origin"][at] = window.origin[starts]
+            answer.change[starts] = Change.START
+            answer.onset_key[starts] = window.key[starts]
+            answer.onset_ns[starts] = window.t_ns[starts]
+        self._end(rows, active & moves, state, answer)
+        answer.verdict[counts] = np.where(state["active"][rows], np.int8(Verdict.ALARM), np.int8(Verdict.OK))[counts]
+        return answer
+
+    def tick(self, instant: Instant, state: Table, params: Table) -> Verdicts:
+        """Nothing: silence is not a flat line."""
+        return quiet(np.empty(0, dtype=np.int64))
+
+    def drop(self, rows: Rows, state: Table) -> Verdicts:
+        """END for the rows' conditions, and a fresh start."""
+        answer = quiet(rows)
+        self._end(rows, state["active"][rows], state, answer)
+        state.reset(rows)
+        return answer
+
+    def _end(self, rows: Rows, over: NDArray[np.bool_], state: Table, answer: Verdicts) -> None:
+        if over.any():
+            at = rows[over]
+            answer.change[over] = Change.END
+            answer.ended_key[over] = state["onset_key"][at]
+            answer.ended_ns[over] = state["onset_ns"][at]
+            state["active"][at] = False
+
+
+DETECTORS: tuple[Detector, ...] = (Flat(),)

@@ -1,0 +1,97 @@
+"""Silence by cadence, driven by ticks: a series that is expected and has not come within its deadline of listened time.
+
+A device has a row of its own (its series name it as `parent`): where the whole device is silent that row alone speaks, so that a dead
+watch is one finding and not one per quantity. Time counts only while somebody listens: after a restart or a step of the clock no device
+is accused of a silence that was ours, and none gains a fresh start by it either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from analytics.detect.base import UNKNOWN, Change, Detector, Instant, Verdict, Verdicts, Window, quiet
+from analytics.table import Column, Rows, Table
+
+
+class NoData:
+    """ALARM while an expected series is silent; NO_DATA for series that nobody expects."""
+
+    rule = "nodata"
+    version = 1
+    columns: Mapping[str, Column] = {
+        "seen_ns": Column("<i8"),  # listened time at the last value
+        "seen_at_ns": Column("<i8", UNKNOWN),  # its time
+        "active": Column("|b1"),
+        "onset_key": Column("<i8", UNKNOWN),
+        "onset_ns": Column("<i8", UNKNOWN),
+        "origin": Column("|u1"),
+    }
+    params: Mapping[str, Column] = {
+        "deadline_s": Column("<f8", np.nan),  # NaN = not expected
+        "parent": Column("<i8", -1),  # row of the device, -1 = none
+    }
+
+    def step(self, window: Window, state: Table) -> Verdicts:
+        """Values arrived; a row without a value (not worn, sensor error) is not heard."""
+        answer = quiet(window.rows)
+        heard = window.usable & ~np.isnan(window.value)
+        rows = window.rows[heard]
+        index = np.flatnonzero(heard)
+        state["seen_ns"][rows] = window.listened_ns
+        state["seen_at_ns"][rows] = window.t_ns[heard]
+        state["origin"][rows] = window.origin[heard]
+        self._end(rows, state["active"][rows], index, state, answer)
+        expected = ~np.isnan(window.params["deadline_s"][window.rows])
+        answer.verdict[:] = np.where(
+            state["active"][window.rows], np.int8(Verdict.ALARM), np.where(expected & heard, np.int8(Verdict.OK), np.int8(Verdict.NO_DATA))
+        )
+        return answer
+
+    def tick(self, instant: Instant, state: Table, params: Table) -> Verdicts:
+        """Who has been silent for too long by now, and who is no longer."""
+        count = instant.rows
+        silent = (instant.listened_ns - state["seen_ns"][:count]) / 1e9 > params["deadline_s"][:count]
+        active = state["active"][:count]
+        if not silent.any() and not active.any():
+            return quiet(np.empty(0, dtype=np.int64))
+        parent = params["parent"][:count]
+        wanted = silent & ~(silent[parent] & (parent >= 0))
+        changed = np.flatnonzero(wanted != active)
+        answer = quiet(changed, Verdict.NO_DATA)
+        starts = wanted[changed]
+        rows = changed[starts]
+        state["active"][rows] = True
+        # silent since the last value, but known by this tick: a series may fall silent under its device and again by itself
+        state["onset_key"][rows] = instant.key
+        never = state["seen_at_ns"][rows] == UNKNOWN
+        state["onset_ns"][rows] = np.where(never, instant.now_ns, state["seen_at_ns"][rows])
+        answer.change[starts] = Change.START
+        answer.verdict[starts] = Verdict.ALARM
+        answer.onset_key[starts] = state["onset_key"][rows]
+        answer.onset_ns[starts] = state["onset_ns"][rows]
+        self._end(changed, ~starts, np.arange(len(changed)), state, answer)
+        return answer
+
+    def expect(self, rows: Rows, listened_ns: int, state: Table) -> None:
+        """From now on these rows are expected: their time starts here."""
+        state["seen_ns"][rows] = listened_ns
+
+    def drop(self, rows: Rows, state: Table) -> Verdicts:
+        """END for the rows' conditions: nobody expects them any more."""
+        answer = quiet(rows)
+        self._end(rows, state["active"][rows], np.arange(len(rows)), state, answer)
+        return answer
+
+    def _end(self, rows: Rows, over: object, index: object, state: Table, answer: Verdicts) -> None:
+        ends = np.asarray(over, dtype=bool)
+        where = np.asarray(index, dtype=np.int64)[ends]
+        at = rows[ends]
+        answer.change[where] |= Change.END
+        answer.ended_key[where] = state["onset_key"][at]
+        answer.ended_ns[where] = state["onset_ns"][at]
+        state["active"][at] = False
+
+
+DETECTORS: tuple[Detector, ...] = (NoData(),)

@@ -1,0 +1,126 @@
+"""Slow drift against the person's own baseline: EWMA z and a two-sided CUSUM of minute means, with a refractory span."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics import baseline
+from analytics.detect.base import UNKNOWN, Change, Detector, Instant, Verdict, Verdicts, Window, quiet
+from analytics.table import Column, Rows, Table
+from analytics.windows import NEVER_NS
+
+# Minute means of vital signs are autocorrelated, which multiplies the false alarms of the textbook k = .5, h = 5 (one in about 465
+# independent samples, i.e. three a day at one a minute): z is limited, so that one wild minute cannot do it alone, and h is larger.
+SLACK = 0.5
+Z_LIMIT = 4.0
+SETTLE = 0.1  # weight of the newest minute in the smoothed z
+Z_MIN = 2.0  # the smoothed z must agree before CUSUM may speak
+Z_OVER = 1.0  # and the finding is over when the smoothed z is back within this
+
+
+class Trend:
+    """ALARM while the signal has left the person's baseline (either direction; `evidence["direction"]`), WARMING until that is known."""
+
+    rule = "trend"
+    version = 1
+    columns: Mapping[str, Column] = baseline.COLUMNS | {
+        "up": Column("<f8"),
+        "down": Column("<f8"),
+        "zs": Column("<f8"),  # smoothed z of minute means
+        "active": Column("|i1"),  # 0, +1 above, -1 below
+        "onset_key": Column("<i8", UNKNOWN),
+        "onset_ns": Column("<i8", UNKNOWN),
+        "alarm_ns": Column("<i8", NEVER_NS),
+        "origin": Column("|u1"),
+    }
+    params: Mapping[str, Column] = baseline.PARAMS | {
+        "cusum_h": Column("<f8", 12.0),
+        "refractory_s": Column("<f8", 6 * 3600.0),
+        "trend_on": Column("|i1", 1),
+    }
+
+    def step(self, window: Window, state: Table) -> Verdicts:
+        """Learn one reading per series and judge it; doubtful and unusable ones teach nothing."""
+        answer = quiet(window.rows)
+        counts = window.usable & ~window.doubtful & ~np.isnan(window.value) & (window.params["trend_on"][window.rows] != 0)
+        index = np.flatnonzero(counts)
+        if not len(index):
+            return answer
+        rows, t_ns, value = window.rows[index], window.t_ns[index], window.value[index]
+        opens = baseline.new_minute(state, rows, t_ns)
+        if opens.any():
+            self._turn(window.take(index[opens]), index[opens], state, answer)
+        baseline.step(state, rows, t_ns, value, window.params)
+        baseline.add_to_minute(state, rows, value)
+        self._verdict(rows, index, state, window.params, answer)
+        return answer
+
+    def tick(self, instant: Instant, state: Table, params: Table) -> Verdicts:
+        """Nothing: a minute is closed by the reading after it, so that silence is no evidence."""
+        return quiet(np.empty(0, dtype=np.int64))
+
+    def drop(self, rows: Rows, state: Table) -> Verdicts:
+        """END for the rows' conditions; the baseline itself stays the person's."""
+        answer = quiet(rows)
+        self._end(rows, np.arange(len(rows)), state["active"][rows] != 0, state, answer)
+        for name in ("up", "down", "zs"):
+            state[name][rows] = 0.0
+        return answer
+
+    def _turn(self, window: Window, index: NDArray[np.int64], state: Table, answer: Verdicts) -> None:
+        """Close the minute before these readings, run CUSUM on it, and open theirs."""
+        had = state["count"][window.rows] > 0
+        closing = window.take(had)
+        if len(closing):
+            z, ready = baseline.close_minute(state, closing.rows, closing.params)
+            self._cusum(closing, index[had], np.where(ready, np.clip(z, -Z_LIMIT, Z_LIMIT), 0.0), state, answer)
+        baseline.open_minute(state, window.rows, window.t_ns, window.params)
+
+    def _cusum(self, window: Window, index: NDArray[np.int64], z: NDArray[np.float64], state: Table, answer: Verdicts) -> None:
+        rows, t_ns = window.rows, window.t_ns
+        smooth = (1.0 - SETTLE) * state["zs"][rows] + SETTLE * z
+        state["zs"][rows] = smooth
+        active = state["active"][rows]
+        rested = t_ns - state["alarm_ns"][rows] >= (window.params["refractory_s"][rows] * 1e9).astype(np.int64)
+        over = (active != 0) & rested & (np.abs(smooth) < Z_OVER)
+        self._end(rows, index, over, state, answer)
+        free = (active == 0) & rested
+        up = np.where(free, np.maximum(0.0, state["up"][rows] + z - SLACK), 0.0)
+        down = np.where(free, np.maximum(0.0, state["down"][rows] - z - SLACK), 0.0)
+        height = window.params["cusum_h"][rows]
+        rises = (up > height) & (smooth > Z_MIN)
+        falls = (down > height) & (smooth < -Z_MIN)
+        fires = rises | falls
+        state["up"][rows] = np.where(fires, 0.0, np.minimum(up, 2 * height))
+        state["down"][rows] = np.where(fires, 0.0, np.minimum(down, 2 * height))
+        if fires.any():
+            at = rows[fires]
+            state["active"][at] = np.where(rises, 1, -1)[fires]
+            state["onset_key"][at] = window.key[fires]
+            state["onset_ns"][at] = t_ns[fires]
+            state["alarm_ns"][at] = t_ns[fires]
+            state["origin"][at] = window.origin[fires]
+            where = index[fires]
+            answer.change[where] |= Change.START
+            answer.onset_key[where] = window.key[fires]
+            answer.onset_ns[where] = t_ns[fires]
+
+    def _end(self, rows: Rows, index: NDArray[np.int64], over: NDArray[np.bool_], state: Table, answer: Verdicts) -> None:
+        at, where = rows[over], index[over]
+        answer.change[where] |= Change.END
+        answer.ended_key[where] = state["onset_key"][at]
+        answer.ended_ns[where] = state["onset_ns"][at]
+        state["active"][at] = 0
+
+    def _verdict(self, rows: Rows, index: NDArray[np.int64], state: Table, params: Table, answer: Verdicts) -> None:
+        ready = state["ready0"][rows] | (state["zs"][rows] != 0.0)
+        verdict = np.where(ready, np.int8(Verdict.OK), np.int8(Verdict.WARMING))
+        answer.verdict[index] = np.where(state["active"][rows] != 0, np.int8(Verdict.ALARM), verdict)
+        height = params["cusum_h"][rows]
+        answer.score[index] = np.maximum(state["up"][rows], state["down"][rows]) / height
+
+
+DETECTORS: tuple[Detector, ...] = (Trend(),)
