@@ -5,8 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from gateway.alerts.case import DESK_ROLES, OWNED, Act, Case, Change, Moment, NotAllowed, Tell, Timer, Timing, Transition, Why
-from gateway.alerts.case import settle, with_timers, with_view
+from gateway.alerts.case import (
+    DESK_ROLES,
+    OWNED,
+    Act,
+    Case,
+    Change,
+    Moment,
+    NotAllowed,
+    Tell,
+    Timer,
+    Timing,
+    Transition,
+    Why,
+    settle,
+    with_timers,
+    with_view,
+)
 from gateway.alerts.machine import disown, end_silence, restart
 from gateway.clock import NS_PER_S
 from gateway.vocabulary import Action, AlertState, Outcome, Priority

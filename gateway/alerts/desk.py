@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+import asyncio
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Protocol, TypeVar
 
-from gateway.clock import Clock
-from gateway.ops import Ops
-from gateway.vocabulary import Action, Actor, AlertView, Finding, Outcome
+import apsw
 
-if TYPE_CHECKING:
-    import apsw
+from gateway import events as event_log
+from gateway.alerts import beat, faults, why
+from gateway.alerts.case import Act, Moment, Standing
+from gateway.alerts.policy import PolicyBook
+from gateway.alerts.progress import Progress
+from gateway.alerts.records import COMPONENT, get, history, open_alerts, recent_alerts, view_from_dict, view_to_dict
+from gateway.alerts.unit import DutySnapshot, Rules, Unit
+from gateway.clock import NS_PER_S, Clock
+from gateway.ops import Fault, Ops
+from gateway.registry.view import Place, RegistryView
+from gateway.store import Database, Lane, StoreError
+from gateway.vocabulary import Action, Actor, AlertKind, AlertView, Finding, Outcome
 
-    from gateway.alerts.policy import PolicyBook
+__all__ = ["COMPONENT", "AlertDesk", "get", "history", "open_alerts", "recent_alerts", "view_from_dict", "view_to_dict"]
+
+T = TypeVar("T")
+
+BEAT_S = 1.0
+CHUNK = 100  # findings per transaction
+MAX_FAULTS = 4096  # waiting; far more than there are kinds and parts
+FAULT_GRACE_S = 60.0  # after a start, until a fault of the earlier run that did not come back counts as over
+# What a finding or an alert that cannot be handled may raise: it becomes a fault and never stops the others.
+_BROKEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, apsw.Error)
+
+
+class HasView(Protocol):
+    """The registry, as far as the desk needs it."""
+
+    @property
+    def view(self) -> RegistryView:
+        """The fold at the committed head."""
+        ...
 
 
 class AlertDesk:
@@ -20,21 +48,37 @@ class AlertDesk:
 
     def __init__(
         self,
-        db: Any,
-        events: Any,
-        registry: Any,
+        db: Database,
+        events: event_log.Events,
+        registry: HasView,
         clock: Clock,
         ops: Ops,
         policies: PolicyBook,
         *,
         channels: Collection[str] = (),
         public_url: str = "",
+        wake: Callable[[], None] | None = None,
+        progress: Progress | None = None,
     ) -> None:
-        raise NotImplementedError("the desk is being written")
+        self._db, self._registry, self._clock, self._ops = db, registry, clock, ops
+        self._rules = Rules(book=policies, channels=frozenset(channels), public_url=public_url)
+        self._wake = wake
+        self._progress = progress
+        self._faults: deque[Fault] = deque(maxlen=MAX_FAULTS)
+        self._adopting = asyncio.Lock()
+        self._adopted = False
+
+    # --- inputs ----------------------------------------------------------------------------------------------------
 
     async def take(self, findings: Sequence[Finding]) -> None:
-        """Make alerts of findings; idempotent; returns after the commit."""
-        raise NotImplementedError("the desk is being written")
+        """Make alerts of findings; idempotent by finding id, phase and offset; returns after the commit."""
+        await self._adopt()
+        for start in range(0, len(findings), CHUNK):
+            chunk = [(finding, self._standing(finding)) for finding in findings[start : start + CHUNK]]
+            try:
+                await self._write(lambda unit, chunk=chunk: _take(unit, chunk))  # type: ignore[misc]
+            except _BROKEN:
+                await self._take_one_by_one(chunk)
 
     async def act(
         self,
@@ -48,29 +92,162 @@ class AlertDesk:
         until_s: float | None = None,
         reason: str = "",
     ) -> AlertView:
-        """Apply a person's action; raises AlertNotFound or AlertConflict."""
-        raise NotImplementedError("the desk is being written")
+        """Apply a person's action (`until_s` = span of a silence); raises AlertNotFound or AlertConflict."""
+        await self._adopt()
+        until_ns = None if until_s is None else round(until_s * NS_PER_S)
+        act = Act(actor=actor, note=note, outcome=outcome, until_ns=until_ns, reason=reason)
+
+        def work(unit: Unit) -> AlertView:
+            view = unit.act(action, alert_id, act, version)
+            unit.finish()
+            return view
+
+        return await self._write(work)
 
     async def run(self) -> None:
-        """Timers, faults and progress until cancelled."""
-        raise NotImplementedError("the desk is being written")
+        """Timers, shift ends, faults and progress until cancelled."""
+        await self._adopt()
+        self._ops.listen(self._hear)
+        grace_ns = self._clock.monotonic_ns() + round(FAULT_GRACE_S * NS_PER_S)
+        tidied = False
+        while True:
+            wait_s = BEAT_S
+            try:
+                await self._take_faults()
+                if not tidied and self._clock.monotonic_ns() >= grace_ns:
+                    active = {faults.cause(fault) for fault in self._ops.faults()}
+                    await self._write(lambda unit, active=active: unit.faults_gone(active))  # type: ignore[misc]
+                    tidied = True
+                wait_s = await self._beat()
+            except StoreError:
+                # No progress is shown: if this lasts, the watchdog speaks. The loop itself must go on.
+                self._ops.fault("alerts.store", "desk")
+            else:
+                self._ops.clear("alerts.store", "desk")
+            await self._clock.sleep(wait_s)
+
+    # --- readers ---------------------------------------------------------------------------------------------------
 
     @staticmethod
     def open_alerts(conn: apsw.Connection) -> list[AlertView]:
         """All alerts that are not resolved: unclaimed first, then priority, then oldest."""
-        raise NotImplementedError("the desk is being written")
+        return open_alerts(conn)
 
     @staticmethod
     def get(conn: apsw.Connection, alert_id: str) -> AlertView:
         """One alert; raises AlertNotFound."""
-        raise NotImplementedError("the desk is being written")
+        return get(conn, alert_id)
 
     @staticmethod
     def history(conn: apsw.Connection, alert_id: str) -> list[dict[str, Any]]:
-        """Transitions of one alert, oldest first: t_ns, kind, actor, actor_name, body."""
-        raise NotImplementedError("the desk is being written")
+        """Transitions of one alert, oldest first: n, t_ns, kind, why, actor, actor_name, event_offset, body."""
+        return history(conn, alert_id)
 
     @staticmethod
     def why(conn: apsw.Connection, alert_id: str) -> list[dict[str, Any]]:
-        """Who was told or not, when, by which channel, and why: t_ns, transition, staff_id, name, channel, told, reason."""
-        raise NotImplementedError("the desk is being written")
+        """Who was told or not, when, by which channel, and why; see why.of."""
+        return why.of(conn, alert_id)
+
+    # --- inside ----------------------------------------------------------------------------------------------------
+
+    def _now(self) -> Moment:
+        return Moment(wall_ns=self._clock.now_ns(), mono_ns=self._clock.monotonic_ns())
+
+    async def _write(self, work: Callable[[Unit], T]) -> T:
+        view = self._registry.view
+        duty = DutySnapshot(sites=dict(view.sites), staff=dict(view.staff), rota=dict(view.rota))
+        # The time is read in the writer's thread: a unit that had to wait does not work with an old one.
+        result = await self._db.write(lambda conn: work(Unit(conn, self._now(), duty, self._rules)), lane=Lane.NOW)
+        if self._wake is not None:
+            self._wake()
+        return result
+
+    async def _adopt(self) -> None:
+        """Once per run: the timers of the earlier run go on on this run's clock."""
+        if self._adopted:
+            return
+        async with self._adopting:
+            if not self._adopted:
+                await self._db.write(lambda conn: beat.adopt(conn, self._now()), lane=Lane.NOW)
+                self._adopted = True
+
+    async def _take_one_by_one(self, chunk: Sequence[tuple[Finding, Standing]]) -> None:
+        for one in chunk:
+            try:
+                await self._write(lambda unit, one=one: _take(unit, (one,)))  # type: ignore[misc]
+            except _BROKEN as error:
+                self._ops.fault("alerts.finding", one[0].rule, error=type(error).__name__)
+
+    def _hear(self, fault: Fault) -> None:
+        if len(self._faults) == MAX_FAULTS:
+            self._ops.counters["alerts.faults_dropped"] += 1
+        self._faults.append(fault)
+
+    async def _take_faults(self) -> None:
+        while self._faults:
+            fault = self._faults[0]
+            await self._write(lambda unit, fault=fault: unit.fault(fault))  # type: ignore[misc]
+            self._faults.popleft()
+
+    async def _beat(self) -> float:
+        """One turn of the alarm loop: returns the seconds until the next one."""
+        state = await self._db.write(lambda conn: beat.turn(conn, self._now()), lane=Lane.NOW)
+        for alert_id in state.due:
+            try:
+                await self._write(lambda unit, alert_id=alert_id: _time(unit, alert_id))  # type: ignore[misc]
+            except _BROKEN as error:
+                self._ops.fault("alerts.timer", alert_id, error=type(error).__name__)
+        if state.claimed:
+            await self._write(_shift_ends)
+        self._ops.progress_ns["alerts"] = self._clock.monotonic_ns()
+        if self._progress is not None:
+            self._progress.beat(state.beats)
+        next_mono = await self._db.read(beat.next_due)
+        if next_mono is None:
+            return BEAT_S
+        return min(BEAT_S, max(0.01, (next_mono - self._clock.monotonic_ns()) / NS_PER_S))
+
+    def _standing(self, finding: Finding) -> Standing:
+        """What, whose and where, as the registry knows it now."""
+        view = self._registry.view
+        resident_id = finding.resident
+        if resident_id is None and finding.device is not None:
+            resident_id = view.resident_of(finding.device, finding.t_ns)
+        resident = None if resident_id is None else view.residents.get(view.canonical(resident_id))
+        place = None if finding.device is None else view.place_of(finding.device, finding.t_ns)
+        if resident is not None and (place is None or finding.kind is AlertKind.PHYSIOLOGICAL):
+            place = resident.place
+        about_device = finding.device is not None and (finding.kind is AlertKind.TECHNICAL or resident_id is None)
+        return Standing(
+            subject=f"device:{finding.device}" if about_device else (resident_id if resident is None else resident.id) or "nobody",
+            resident_id=resident_id if resident is None else resident.id,
+            device_id=finding.device,
+            site_id=None if place is None else place.site_id,
+            zone_id=None if place is None else place.zone_id,
+            place="" if place is None else _label(view, place),
+            initials="" if resident is None else resident.initials,
+        )
+
+
+def _label(view: RegistryView, place: Place) -> str:
+    """What a caregiver calls the place."""
+    if place.label:
+        return place.label
+    bed = None if place.bed_id is None else view.beds.get(place.bed_id)
+    return "" if bed is None else bed.label
+
+
+def _take(unit: Unit, chunk: Sequence[tuple[Finding, Standing]]) -> None:
+    for finding, standing in chunk:
+        unit.take(finding, standing)
+    unit.finish()
+
+
+def _time(unit: Unit, alert_id: str) -> None:
+    unit.time(alert_id)
+    unit.finish()
+
+
+def _shift_ends(unit: Unit) -> None:
+    unit.shift_ends()
+    unit.finish()

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gateway.alerts.case import Timing
 from gateway.clock import NS_PER_S
 from gateway.registry import rota
 from gateway.vocabulary import AlertKind, Priority
@@ -66,6 +67,27 @@ class Policy(_Data):
         if delays[0] != 0 or any(b <= a for a, b in zip(delays, delays[1:], strict=False)):
             raise ValueError("steps: the first at 0 s, each later than the one before")
         return self
+
+    def timing(self, by_shift_ns: int | None = None) -> Timing:
+        """Spans for the state machine; with `by_shift_ns`, rungs follow each other by that span."""
+        if by_shift_ns is None:
+            steps = tuple(_ns(step.delay_s) for step in self.steps)
+        else:
+            steps = tuple(i * by_shift_ns for i in range(len(self.steps)))
+        return Timing(
+            steps_ns=steps,
+            arrive_ns=_ns(self.arrive_s),
+            resolve_ns=_ns(self.resolve_s),
+            repeat_ns=_ns(self.repeat_s) if by_shift_ns is None else by_shift_ns,
+            ack_timeout_ns=_ns(self.ack_timeout_s),
+            recheck_ns=_ns(self.recheck_s),
+            silence_max_ns=_ns(self.silence_max_s),
+            flap_ns=_ns(self.flap_s),
+        )
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * NS_PER_S)
 
 
 class Address(_Data):

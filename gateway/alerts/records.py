@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import apsw
@@ -30,6 +30,7 @@ COMPONENT = Component(
             folded_into TEXT,
             claimed_by TEXT,
             raised_ns INTEGER NOT NULL,
+            last_ns INTEGER NOT NULL,
             resolved_ns INTEGER,
             due_mono INTEGER,               -- next timer on this run's monotonic clock
             body TEXT NOT NULL
@@ -156,6 +157,21 @@ def adopt(body: str, now: Moment, stepped_back: bool) -> Case:
     )
 
 
+_COLUMNS = (
+    "id subject kind cause origin open state priority site_id folded_into claimed_by raised_ns last_ns resolved_ns due_mono body".split()
+)
+# Not OR REPLACE: a second open alert of the same cause must fail, not push the first one out.
+_UPSERT = (
+    f"INSERT INTO alerts ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - constant names
+    f" ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[1:])}"
+)
+
+
+def with_version(case: Case, version: int) -> Case:
+    """The case under a given version."""
+    return replace(case, view=replace(case.view, version=version))
+
+
 def save(conn: apsw.Connection, case: Case, now: Moment) -> None:
     """Write a case's row."""
     view = case.view
@@ -173,11 +189,12 @@ def save(conn: apsw.Connection, case: Case, now: Moment) -> None:
         view.folded_into,
         view.claimed_by,
         view.raised_ns,
+        view.last_ns,
         view.resolved_ns,
         due,
         dump(case, now),
     )
-    conn.execute(f"INSERT OR REPLACE INTO alerts VALUES ({','.join('?' * len(row))})", row)  # noqa: S608 - question marks only
+    conn.execute(_UPSERT, row)
 
 
 def load(conn: apsw.Connection, alert_id: str) -> Case:

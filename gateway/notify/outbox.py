@@ -63,11 +63,13 @@ _BATCH = 500  # pages looked at in one go; more of them wait behind those of hig
 def enqueue(conn: apsw.Connection, page: Page, routes: Sequence[tuple[str, str]], now_ns: int) -> None:
     """Put a page into the box; it takes the place of what was not yet sent to the same person about the same alert."""
     conn.execute(
-        "UPDATE outbox SET state = 'void', reason = 'superseded', done_ns = ? WHERE state = 'pending' AND alert_id = ? AND recipient = ? AND key <> ?",
+        "UPDATE outbox SET state = 'void', reason = 'superseded', done_ns = ?"
+        " WHERE state = 'pending' AND alert_id = ? AND recipient = ? AND key <> ?",
         (now_ns, page.alert_id, page.recipient, page.key),
     )
     conn.execute(
-        "INSERT INTO outbox (key, alert_id, recipient, priority, page, routes, created_ns) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+        "INSERT INTO outbox (key, alert_id, recipient, priority, page, routes, created_ns) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (key) DO NOTHING",
         (page.key, page.alert_id, page.recipient, int(page.priority), json.dumps(page.to_dict()), json.dumps(list(routes)), now_ns),
     )
 
@@ -348,7 +350,10 @@ class Outbox:
         if not routes:
             await self._finish(item, "refused", reason, name)
             return
-        sql = "UPDATE outbox SET routes = ?, route = ?, attempts = attempts + 1, reason = ?, next_mono = 0 WHERE id = ? AND state = 'pending'"
+        sql = (
+            "UPDATE outbox SET routes = ?, route = ?, attempts = attempts + 1, reason = ?, next_mono = 0"
+            " WHERE id = ? AND state = 'pending'"
+        )
         await self._write(sql, (json.dumps(routes), item.route % len(routes), reason, item.id))
 
     async def _later(self, item: Item, route: int, attempts: int, reason: str, delay_s: float) -> None:
