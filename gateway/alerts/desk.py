@@ -91,8 +91,12 @@ class AlertDesk:
         outcome: Outcome | None = None,
         until_s: float | None = None,
         reason: str = "",
+        also: Callable[[apsw.Connection], None] | None = None,
     ) -> AlertView:
-        """Apply a person's action (`until_s` = span of a silence); raises AlertNotFound or AlertConflict."""
+        """Apply a person's action (`until_s` = span of a silence); raises AlertNotFound or AlertConflict.
+
+        `also` runs in the same transaction after the action took effect: the act and its audit row stand or fall together.
+        """
         await self._adopt()
         until_ns = None if until_s is None else round(until_s * NS_PER_S)
         act = Act(actor=actor, note=note, outcome=outcome, until_ns=until_ns, reason=reason)
@@ -102,7 +106,7 @@ class AlertDesk:
             unit.finish()
             return view
 
-        return await self._write(work)
+        return await self._write(work, also)
 
     async def run(self) -> None:
         """Timers, shift ends, faults and progress until cancelled."""
@@ -153,11 +157,18 @@ class AlertDesk:
     def _now(self) -> Moment:
         return Moment(wall_ns=self._clock.now_ns(), mono_ns=self._clock.monotonic_ns())
 
-    async def _write(self, work: Callable[[Unit], T]) -> T:
+    async def _write(self, work: Callable[[Unit], T], also: Callable[[apsw.Connection], None] | None = None) -> T:
         view = self._registry.view
         duty = DutySnapshot(sites=dict(view.sites), staff=dict(view.staff), rota=dict(view.rota))
-        # The time is read in the writer's thread: a unit that had to wait does not work with an old one.
-        result = await self._db.write(lambda conn: work(Unit(conn, self._now(), duty, self._rules)), lane=Lane.NOW)
+
+        def transaction(conn: apsw.Connection) -> T:
+            # The time is read in the writer's thread: a unit that had to wait does not work with an old one.
+            result = work(Unit(conn, self._now(), duty, self._rules))
+            if also is not None:
+                also(conn)
+            return result
+
+        result = await self._db.write(transaction, lane=Lane.NOW)
         if self._wake is not None:
             self._wake()
         return result
