@@ -41,6 +41,18 @@ class SystemClock:
         await asyncio.sleep(max(0.0, delay_s))
 
 
+async def wait_for_event(clock: Clock, event: asyncio.Event, timeout_s: float) -> bool:
+    """Wait until the event is set or `timeout_s` of the clock's time is over; says whether it is set."""
+    waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(clock.sleep(timeout_s))]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+    return event.is_set()
+
+
 def blocking_sleep(delay_s: float) -> None:
     """Sleep in a thread or a command that has no loop."""
     time.sleep(max(0.0, delay_s))

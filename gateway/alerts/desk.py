@@ -16,7 +16,7 @@ from gateway.alerts.policy import PolicyBook
 from gateway.alerts.progress import Progress
 from gateway.alerts.records import COMPONENT, get, history, open_alerts, recent_alerts, view_from_dict, view_to_dict
 from gateway.alerts.unit import DutySnapshot, Rules, Unit
-from gateway.clock import NS_PER_S, Clock
+from gateway.clock import NS_PER_S, Clock, wait_for_event
 from gateway.ops import Fault, Ops
 from gateway.registry.view import Place, RegistryView
 from gateway.store import Database, Lane, StoreError
@@ -59,11 +59,14 @@ class AlertDesk:
         public_url: str = "",
         wake: Callable[[], None] | None = None,
         progress: Progress | None = None,
+        beat_s: float = BEAT_S,
     ) -> None:
         self._db, self._registry, self._clock, self._ops = db, registry, clock, ops
         self._rules = Rules(book=policies, channels=frozenset(channels), public_url=public_url)
         self._wake = wake
         self._progress = progress
+        self._beat_s = beat_s
+        self._changed = asyncio.Event()  # a timer may be nearer than the loop knows
         self._faults: deque[Fault] = deque(maxlen=MAX_FAULTS)
         self._adopting = asyncio.Lock()
         self._adopted = False
@@ -115,7 +118,8 @@ class AlertDesk:
         grace_ns = self._clock.monotonic_ns() + round(FAULT_GRACE_S * NS_PER_S)
         tidied = False
         while True:
-            wait_s = BEAT_S
+            wait_s = self._beat_s
+            self._changed.clear()
             try:
                 await self._take_faults()
                 if not tidied and self._clock.monotonic_ns() >= grace_ns:
@@ -128,7 +132,7 @@ class AlertDesk:
                 self._ops.fault("alerts.store", "desk")
             else:
                 self._ops.clear("alerts.store", "desk")
-            await self._clock.sleep(wait_s)
+            await wait_for_event(self._clock, self._changed, wait_s)
 
     # --- readers ---------------------------------------------------------------------------------------------------
 
@@ -169,6 +173,7 @@ class AlertDesk:
             return result
 
         result = await self._db.write(transaction, lane=Lane.NOW)
+        self._changed.set()
         if self._wake is not None:
             self._wake()
         return result
@@ -193,6 +198,7 @@ class AlertDesk:
         if len(self._faults) == MAX_FAULTS:
             self._ops.counters["alerts.faults_dropped"] += 1
         self._faults.append(fault)
+        self._changed.set()
 
     async def _take_faults(self) -> None:
         while self._faults:
@@ -215,8 +221,8 @@ class AlertDesk:
             self._progress.beat(state.beats)
         next_mono = await self._db.read(beat.next_due)
         if next_mono is None:
-            return BEAT_S
-        return min(BEAT_S, max(0.01, (next_mono - self._clock.monotonic_ns()) / NS_PER_S))
+            return self._beat_s
+        return min(self._beat_s, max(0.01, (next_mono - self._clock.monotonic_ns()) / NS_PER_S))
 
     def _standing(self, finding: Finding) -> Standing:
         """What, whose and where, as the registry knows it now."""

@@ -9,7 +9,9 @@ from gateway.vocabulary import AlertKind, Finding, Phase, Priority
 SUBJECT = "gateway"
 
 # What stops alarms or readings from travelling is urgent; the rest can wait for its turn.
-_HIGH = frozenset({"disk.full", "store.write", "store.corrupt", "broker.down", "mqtt.down", "alerts.finding", "alerts.timer", "outbox.store"})
+_HIGH = frozenset(
+    {"disk.full", "store.write", "store.corrupt", "broker.down", "mqtt.down", "alerts.finding", "alerts.timer", "outbox.store"}
+)
 
 
 def cause(fault: Fault) -> str:

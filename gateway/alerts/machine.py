@@ -195,7 +195,8 @@ def _continues(case: Case, worse: bool, repeat: bool, timing: Timing, now: Momen
     why = Why.WORSE if worse else Why.CALLED_AGAIN if call else Why.AGAIN
     change = Change(case=case, transitions=(Transition(kind=kind, why=why),))
     if worse and Timer.SILENCE in case.timers:
-        change = change.then(Change(case=with_timers(case, {Timer.SILENCE: None}), transitions=(Transition(kind="unsilenced", why=Why.WORSE),)))
+        loud = with_timers(case, {Timer.SILENCE: None})
+        change = change.then(Change(case=loud, transitions=(Transition(kind="unsilenced", why=Why.WORSE),)))
     if not worse and not (call and repeat):
         return change
     case = change.case

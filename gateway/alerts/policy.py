@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -64,7 +65,7 @@ class Policy(_Data):
     @model_validator(mode="after")
     def _ordered(self) -> Policy:
         delays = [step.delay_s for step in self.steps]
-        if delays[0] != 0 or any(b <= a for a, b in zip(delays, delays[1:], strict=False)):
+        if delays[0] != 0 or any(b <= a for a, b in itertools.pairwise(delays)):
             raise ValueError("steps: the first at 0 s, each later than the one before")
         return self
 

@@ -152,9 +152,7 @@ def adopt(body: str, now: Moment, stepped_back: bool) -> Case:
     told = None if raw["told"] is None else now.mono_ns - max(0, now.wall_ns - int(raw["told"][1]))
     raw["timers"], raw["told"] = {}, None
     case = parse(json.dumps(raw))
-    return Case(
-        view=case.view, subject=case.subject, initials=case.initials, timers=timers, findings=case.findings, told_mono_ns=told
-    )
+    return Case(view=case.view, subject=case.subject, initials=case.initials, timers=timers, findings=case.findings, told_mono_ns=told)
 
 
 _COLUMNS = (

@@ -120,9 +120,8 @@ def _of_target(case: Case, target: Target, step: Step, routing: Routing) -> list
         return [Recipient(id=f"role:{target.id}", told=False, reason="no_site")]
     on_duty = rota.on_duty(routing.view, site_id, zone_id, target.id, routing.now_ns)
     found = [_person(staff_id, step.channels, routing) for staff_id in on_duty]
-    for staff_id in rota.rostered(routing.view, site_id, zone_id, target.id):
-        if staff_id not in on_duty:
-            found.append(Recipient(id=staff_id, name=_name(staff_id, routing), told=False, reason="off_duty"))
+    absent = [one for one in rota.rostered(routing.view, site_id, zone_id, target.id) if one not in on_duty]
+    found += [Recipient(id=one, name=_name(one, routing), told=False, reason="off_duty") for one in absent]
     return found or [Recipient(id=f"role:{target.id}", told=False, reason="nobody_rostered")]
 
 

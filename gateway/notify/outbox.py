@@ -12,7 +12,7 @@ from typing import Any
 
 import apsw
 
-from gateway.clock import NS_PER_S, Clock
+from gateway.clock import NS_PER_S, Clock, wait_for_event
 from gateway.notify.base import ChannelSettings, Notifier, Outcome, Page, Verdict
 from gateway.ops import Ops
 from gateway.store import Component, Database, Lane, StoreError
@@ -185,14 +185,14 @@ class Outbox:
                     plan = await self._look()
                 except StoreError:
                     self._ops.fault("outbox.store", "outbox")
-                    await self._pause(IDLE_S)
+                    await wait_for_event(self._clock, self._wake, IDLE_S)
                     continue
                 self._ops.clear("outbox.store", "outbox")
                 for item, name in plan.start:
                     task = asyncio.create_task(self._attempt(item, name))
                     self._tasks[item.id] = task
                     task.add_done_callback(lambda _: self._wake.set())
-                await self._pause(plan.wait_s)
+                await wait_for_event(self._clock, self._wake, plan.wait_s)
         finally:
             for task in self._tasks.values():
                 task.cancel()
@@ -212,16 +212,6 @@ class Outbox:
             if name in self._channels:
                 bucket = self._channels[name].bucket
                 bucket.tokens = max(0.0, bucket.tokens - count)
-
-    async def _pause(self, seconds: float) -> None:
-        """Until woken or the time is over."""
-        waits = [asyncio.create_task(self._wake.wait()), asyncio.create_task(self._clock.sleep(seconds))]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
 
     async def _reap(self) -> None:
         for item_id in [i for i, task in self._tasks.items() if task.done()]:
@@ -351,8 +341,7 @@ class Outbox:
             await self._finish(item, "refused", reason, name)
             return
         sql = (
-            "UPDATE outbox SET routes = ?, route = ?, attempts = attempts + 1, reason = ?, next_mono = 0"
-            " WHERE id = ? AND state = 'pending'"
+            "UPDATE outbox SET routes = ?, route = ?, attempts = attempts + 1, reason = ?, next_mono = 0 WHERE id = ? AND state = 'pending'"
         )
         await self._write(sql, (json.dumps(routes), item.route % len(routes), reason, item.id))
 
