@@ -1,0 +1,154 @@
+"""Alarm limits and consent rows: versioned, with author, reason and end; commands that run inside a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from devices.codes import BY_KEY, Quantity
+from gateway.registry import check
+from gateway.registry.errors import ConflictError, NotFoundError, RegistryError
+from gateway.registry.tx import Tx
+from gateway.registry.view import Consent, Limit
+from gateway.vocabulary import Role
+
+GRANTABLE = ("vitals", "alerts", "location", "notes")  # the classes of access.py that consent can open; a test compares them
+
+
+def set_limit(
+    tx: Tx,
+    *,
+    quantity: str,
+    reason: str,
+    resident: str | None = None,
+    site: str | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    low_extreme: float | None = None,
+    high_extreme: float | None = None,
+    duration_s: float = 15.0,
+    hysteresis: float = 0.0,
+    expires_ns: int | None = None,
+) -> Limit:
+    """Set the limits of a quantity for a resident, a site or everywhere. One with an expiry lies over the lasting one until it expires."""
+    row_resident = None if resident is None else tx.view.canonical(tx.find(tx.view.residents, "resident", resident).id)
+    site_id = None if site is None or resident is not None else tx.find(tx.view.sites, "site", site).id
+    row = Limit(
+        id=tx.new_id(),
+        quantity=_quantity(quantity).key,
+        resident_id=row_resident,
+        site_id=site_id,
+        low=check.finite("low", low),
+        high=check.finite("high", high),
+        low_extreme=check.finite("low_extreme", low_extreme),
+        high_extreme=check.finite("high_extreme", high_extreme),
+        duration_s=_not_negative("duration_s", duration_s),
+        hysteresis=_not_negative("hysteresis", hysteresis),
+        author=tx.actor.id,
+        reason=check.text("reason", reason, limit=check.NOTE_LIMIT),
+        expires_ns=expires_ns,
+        version=tx.view.limit_version(row_resident, site_id, quantity) + 1,
+    )
+    if expires_ns is not None and expires_ns <= tx.now_ns:
+        raise RegistryError("expiry.past", field="expires")
+    _in_order(row)
+    for former in tx.view.limits_of(row_resident, site_id, quantity):
+        if expires_ns is None or former.expires_ns is not None:
+            tx.emit("limit.ended", former.id, {"id": former.id, "resident_id": former.resident_id})
+    tx.put("limit.set", row)
+    return row
+
+
+def end_limit(tx: Tx, limit_id: str, *, reason: str) -> None:
+    """Take a limit back; the next wider scope holds again."""
+    limit = tx.view.limits.get(limit_id)
+    if limit is None:
+        raise NotFoundError("limit", limit_id[:64])
+    reason = check.text("reason", reason, limit=check.NOTE_LIMIT)
+    tx.emit("limit.ended", limit_id, {"id": limit_id, "resident_id": limit.resident_id, "author": tx.actor.id, "reason": reason})
+
+
+def set_consent(
+    tx: Tx,
+    *,
+    resident: str,
+    grantee: str,
+    classes: Sequence[str],
+    until_ns: int,
+    giver: str,
+    from_ns: int | None = None,
+    text_version: str = "",
+    text_sha256: str = "",
+) -> Consent:
+    """Record that a resident (or guardian) lets a family account see these classes until then."""
+    user = tx.view.users.get(grantee)
+    if user is None:
+        raise NotFoundError("user", grantee[:64])
+    if user.role != Role.FAMILY:
+        raise RegistryError("consent.grantee", field="grantee")
+    for name in classes:
+        if name not in GRANTABLE:
+            raise RegistryError("consent.class", field="classes", value=name[:40])
+    if not classes:
+        raise RegistryError("text.empty", field="classes")
+    start = tx.now_ns if from_ns is None else from_ns
+    if until_ns <= max(start, tx.now_ns):
+        raise RegistryError("expiry.past", field="until")
+    row = Consent(
+        id=tx.new_id(),
+        resident_id=tx.view.canonical(tx.find(tx.view.residents, "resident", resident).id),
+        grantee_id=user.id,
+        classes=tuple(dict.fromkeys(classes)),
+        from_ns=start,
+        until_ns=until_ns,
+        giver=check.text("giver", giver),
+        text_version=check.text("text_version", text_version, empty=True),
+        text_sha256=check.text("text_sha256", text_sha256, empty=True),
+    )
+    tx.put("consent.set", row)
+    if row.resident_id not in user.resident_ids:
+        tx.put("user.set", replace(user, resident_ids=(*user.resident_ids, row.resident_id)))
+    return row
+
+
+def withdraw_consent(tx: Tx, consent_id: str) -> Consent:
+    """Withdraw a consent row; what it opened is closed at the next look."""
+    row = tx.view.consents.get(consent_id)
+    if row is None:
+        raise NotFoundError("consent", consent_id[:64])
+    if row.withdrawn_ns is not None:
+        raise ConflictError("consent.over")
+    body = {"id": row.id, "resident_id": row.resident_id, "grantee_id": row.grantee_id, "withdrawn_ns": tx.now_ns}
+    tx.emit("consent.withdrawn", row.id, body)
+    return tx.view.consents[row.id]
+
+
+def _quantity(key: str) -> Quantity:
+    found = BY_KEY.get(key)
+    if found is None:
+        raise NotFoundError("quantity", key[:40])
+    return found
+
+
+def _not_negative(field: str, value: float) -> float:
+    number = check.finite(field, value)
+    if number is None or number < 0:
+        raise RegistryError("number.invalid", field=field)
+    return number
+
+
+def _in_order(limit: Limit) -> None:
+    quantity = BY_KEY[limit.quantity]
+    given = {name: getattr(limit, name) for name in ("low_extreme", "low", "high", "high_extreme")}
+    values = [(name, value) for name, value in given.items() if value is not None]
+    if not values:
+        raise RegistryError("limit.empty", field="low")
+    for name, value in values:
+        if not quantity.low <= value <= quantity.high:
+            raise RegistryError(
+                "limit.range", field=name, quantity=quantity.en, low=quantity.low, high=quantity.high, unit=quantity.ucum
+            )  # fmt: skip
+    lows = [given[name] for name in ("low_extreme", "low") if given[name] is not None]
+    highs = [given[name] for name in ("high", "high_extreme") if given[name] is not None]
+    if lows != sorted(lows) or highs != sorted(highs) or (lows and highs and lows[-1] >= highs[0]):
+        raise RegistryError("limit.order", field="low")
