@@ -64,6 +64,7 @@ class Events:
         self._clock = clock
         self._conn = db.open_reader()  # of our own: the head must never wait behind long reads
         self._lock = threading.Lock()
+        self._closed = False
         self.head = self._read_head()
         self._grown = asyncio.Event()
         db.on_commit(self._committed)
@@ -71,6 +72,7 @@ class Events:
     def close(self) -> None:
         """Close the connection; before the database."""
         with self._lock:
+            self._closed = True
             self._conn.close()
 
     def read_sync(self, after: int, limit: int = 1000, upto: int | None = None, kinds_prefix: str | None = None) -> list[EventRow]:
@@ -108,6 +110,8 @@ class Events:
 
     def _read_head(self) -> int:
         with self._lock:
+            if self._closed:
+                return self.head
             return int(self._conn.execute('SELECT coalesce(max("offset"), 0) FROM event').get)
 
 

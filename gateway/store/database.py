@@ -172,12 +172,26 @@ class Database:
         """Commit what waits, then close the connections."""
         await asyncio.get_running_loop().run_in_executor(None, self.close_sync)
 
+    async def drain(self) -> None:
+        """Return when everything queued before has been committed or refused, and its callbacks have run."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        self._writer.submit(Item(self, _nothing, Lane.GROUP, 0, future, loop), bounded=False)
+        try:
+            await future
+        except DiskFull:
+            pass  # refused like those before it
+
     def close_sync(self) -> None:
         """The same, blocking; also after the writer has stopped."""
         if self._closed:
             return
+        future: Future[None] = Future()
         try:
-            self.write_sync(lambda conn: None)  # behind everything that was queued before
+            self._writer.submit(Item(self, _nothing, Lane.GROUP, 0, future, None), bounded=False)
+            future.result()
+        except DiskFull:
+            pass  # everything before was settled, too
         except StoreError:
             pass  # the writer has stopped: nothing of ours is under way
         self._closed = True
@@ -310,6 +324,10 @@ class Database:
                 return False
             raise
         return True
+
+
+def _nothing(conn: apsw.Connection) -> None:
+    """A unit that only waits for those before it."""
 
 
 class _AbandonedError(Exception):

@@ -145,8 +145,8 @@ class Writer:
             if self._thread.is_alive():
                 raise StoreError("the writer did not stop; a unit hangs")
 
-    def submit(self, item: Item) -> None:
-        """Queue a unit; Overloaded at the bound."""
+    def submit(self, item: Item, *, bounded: bool = True) -> None:
+        """Queue a unit; Overloaded at the bound (which a fence, one per database, need not mind)."""
         if item.loop is not None:
             self._adopt(item.loop)
         with self._wake:
@@ -155,7 +155,7 @@ class Writer:
             if self._closing or self._thread is None:
                 raise StoreError("the writer is not running")
             queue = self._queues[item.lane]
-            if len(queue) >= self._limits[item.lane]:
+            if bounded and len(queue) >= self._limits[item.lane]:
                 raise Overloaded(f"{len(queue)} units wait to be written; nothing was stored, send again later")
             queue.append(item)
             if item.lane is Lane.GROUP:
@@ -269,7 +269,7 @@ class Writer:
         for call in calls:
             try:
                 call()
-            except Exception as error:  # noqa: BLE001 - not swallowed: a fault, and a log line with the place
+            except Exception as error:  # not swallowed: a fault, and a log line with the place
                 _log.exception("a hook after a commit failed")
                 self._ops.fault("store.hook", type(error).__name__)
 
