@@ -1,4 +1,4 @@
-"""What people do to an alert, as pure functions; what the state does not allow raises NotAllowed with a machine word."""
+"""What people do to an alert, as pure functions; what the state does not allow raises NotAllowedError with a machine word."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.alerts.case import (
     Case,
     Change,
     Moment,
-    NotAllowed,
+    NotAllowedError,
     Tell,
     Timer,
     Timing,
@@ -46,14 +46,14 @@ def _owns(case: Case, act: Act) -> bool:
 
 def _refuse_if_resolved(case: Case) -> None:
     if case.view.state is AlertState.RESOLVED:
-        raise NotAllowed("resolved")
+        raise NotAllowedError("resolved")
 
 
 def _take(case: Case, act: Act, now: Moment) -> Case:
     """Make the actor the owner; raises if somebody else is."""
     _refuse_if_resolved(case)
     if case.view.state in OWNED and not _owns(case, act):
-        raise NotAllowed("claimed_by_other")
+        raise NotAllowedError("claimed_by_other")
     return with_view(
         case,
         claimed_by=act.actor.id,
@@ -73,9 +73,9 @@ def _claim(case: Case, act: Act, timing: Timing, now: Moment) -> Change | None:
 
 def _release(case: Case, act: Act, timing: Timing, now: Moment) -> Change | None:
     if case.view.state not in OWNED:
-        raise NotAllowed("not_claimed")
+        raise NotAllowedError("not_claimed")
     if not _owns(case, act) and act.actor.role not in DESK_ROLES:
-        raise NotAllowed("claimed_by_other")
+        raise NotAllowedError("claimed_by_other")
     said = _said("released", act, owner=case.view.claimed_by)
     return disown(case, "released", Why.RELEASED, timing, now, said=said)
 
@@ -91,12 +91,12 @@ def _arrive(case: Case, act: Act, timing: Timing, now: Moment) -> Change | None:
 def _resolve(case: Case, act: Act, timing: Timing, now: Moment) -> Change | None:
     _refuse_if_resolved(case)
     if not isinstance(act.outcome, Outcome):
-        raise NotAllowed("outcome_missing")
+        raise NotAllowedError("outcome_missing")
     owner = case.view.claimed_by if case.view.state in OWNED else None
     if owner is None:
         case = _take(case, act, now)
     elif not _owns(case, act) and act.actor.role not in DESK_ROLES:
-        raise NotAllowed("claimed_by_other")
+        raise NotAllowedError("claimed_by_other")
     case = with_view(
         case,
         state=AlertState.RESOLVED,
@@ -124,17 +124,17 @@ def _support(case: Case, act: Act, timing: Timing, now: Moment) -> Change | None
 
 def _silence(case: Case, act: Act, timing: Timing, now: Moment) -> Change | None:
     if not case.silenceable:
-        raise NotAllowed("cannot_be_silenced")
+        raise NotAllowedError("cannot_be_silenced")
     if case.view.state in (AlertState.RESOLVED, AlertState.CLEARED):
-        raise NotAllowed("not_open")
+        raise NotAllowedError("not_open")
     if not act.reason.strip():
-        raise NotAllowed("reason_missing")
+        raise NotAllowedError("reason_missing")
     longest = timing.silence_max_ns
     if case.view.priority >= Priority.HIGH:
         longest = min(longest, HIGH_SILENCE_MAX_NS)
     span_ns = longest if act.until_ns is None else min(act.until_ns, longest)
     if span_ns <= 0:
-        raise NotAllowed("span_invalid")
+        raise NotAllowedError("span_invalid")
     case = with_timers(case, {Timer.SILENCE: now.mono_ns + span_ns})
     return Change(case=case, transitions=(_said("silenced", act, span_s=span_ns / NS_PER_S),))
 
@@ -147,7 +147,7 @@ def _unsilence(case: Case, act: Act, timing: Timing, now: Moment) -> Change | No
 
 def _reopen(case: Case, act: Act, timing: Timing, now: Moment) -> Change | None:
     if case.view.state not in (AlertState.RESOLVED, AlertState.CLEARED):
-        raise NotAllowed("open")
+        raise NotAllowedError("open")
     # A person says that it is not over: from now on it does not clear by itself.
     case = with_view(case, latched=True)
     return restart(case, "reopened", Why.REOPENED, timing, now, _said("reopened", act))
@@ -155,7 +155,7 @@ def _reopen(case: Case, act: Act, timing: Timing, now: Moment) -> Change | None:
 
 def _seen(case: Case, act: Act, timing: Timing, now: Moment) -> Change | None:
     if case.view.state is not AlertState.CLEARED:
-        raise NotAllowed("not_cleared")
+        raise NotAllowedError("not_cleared")
     case = with_view(replace(case, timers={}), state=AlertState.RESOLVED, resolved_ns=now.wall_ns, note=act.note or case.view.note)
     return Change(case=case, transitions=(_said("seen", act),), void="seen")
 

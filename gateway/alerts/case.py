@@ -48,7 +48,7 @@ class Why(StrEnum):
     SILENCED = "silenced"
 
 
-class NotAllowed(ValueError):
+class NotAllowedError(ValueError):
     """The state does not allow the action; `args[0]` is a machine word."""
 
 

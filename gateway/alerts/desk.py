@@ -27,6 +27,7 @@ __all__ = ["COMPONENT", "AlertDesk", "get", "history", "open_alerts", "recent_al
 T = TypeVar("T")
 
 BEAT_S = 1.0
+SHORTEST_S = 0.005
 CHUNK = 100  # findings per transaction
 MAX_FAULTS = 4096  # waiting; far more than there are kinds and parts
 FAULT_GRACE_S = 60.0  # after a start, until a fault of the earlier run that did not come back counts as over
@@ -70,6 +71,7 @@ class AlertDesk:
         self._faults: deque[Fault] = deque(maxlen=MAX_FAULTS)
         self._adopting = asyncio.Lock()
         self._adopted = False
+        self._tidy_ns: int | None = None
 
     # --- inputs ----------------------------------------------------------------------------------------------------
 
@@ -82,6 +84,7 @@ class AlertDesk:
                 await self._write(lambda unit, chunk=chunk: _take(unit, chunk))  # type: ignore[misc]
             except _BROKEN:
                 await self._take_one_by_one(chunk)
+        self._changed.set()
 
     async def act(
         self,
@@ -109,30 +112,24 @@ class AlertDesk:
             unit.finish()
             return view
 
-        return await self._write(work, also)
+        view = await self._write(work, also)
+        self._changed.set()
+        return view
 
     async def run(self) -> None:
         """Timers, shift ends, faults and progress until cancelled."""
         await self._adopt()
         self._ops.listen(self._hear)
-        grace_ns = self._clock.monotonic_ns() + round(FAULT_GRACE_S * NS_PER_S)
-        tidied = False
+        self._tidy_ns = self._clock.monotonic_ns() + round(FAULT_GRACE_S * NS_PER_S)
         while True:
-            wait_s = self._beat_s
-            self._changed.clear()
             try:
-                await self._take_faults()
-                if not tidied and self._clock.monotonic_ns() >= grace_ns:
-                    active = {faults.cause(fault) for fault in self._ops.faults()}
-                    await self._write(lambda unit, active=active: unit.faults_gone(active))  # type: ignore[misc]
-                    tidied = True
-                wait_s = await self._beat()
+                await self._turn()
+                self._ops.clear("alerts.store", "desk")
+                await self._rest()
             except StoreError:
                 # No progress is shown: if this lasts, the watchdog speaks. The loop itself must go on.
                 self._ops.fault("alerts.store", "desk")
-            else:
-                self._ops.clear("alerts.store", "desk")
-            await wait_for_event(self._clock, self._changed, wait_s)
+                await self._clock.sleep(self._beat_s)
 
     # --- readers ---------------------------------------------------------------------------------------------------
 
@@ -173,7 +170,6 @@ class AlertDesk:
             return result
 
         result = await self._db.write(transaction, lane=Lane.NOW)
-        self._changed.set()
         if self._wake is not None:
             self._wake()
         return result
@@ -201,14 +197,19 @@ class AlertDesk:
         self._changed.set()
 
     async def _take_faults(self) -> None:
+        if self._tidy_ns is not None and self._clock.monotonic_ns() >= self._tidy_ns:
+            active = {faults.cause(fault) for fault in self._ops.faults()}
+            await self._write(lambda unit: unit.faults_gone(active))
+            self._tidy_ns = None
         while self._faults:
             fault = self._faults[0]
             await self._write(lambda unit, fault=fault: unit.fault(fault))  # type: ignore[misc]
             self._faults.popleft()
 
-    async def _beat(self) -> float:
-        """One turn of the alarm loop: returns the seconds until the next one."""
+    async def _turn(self) -> None:
+        """One turn of the alarm loop: a beat that commits, faults, due timers, shift ends."""
         state = await self._db.write(lambda conn: beat.turn(conn, self._now()), lane=Lane.NOW)
+        await self._take_faults()
         for alert_id in state.due:
             try:
                 await self._write(lambda unit, alert_id=alert_id: _time(unit, alert_id))  # type: ignore[misc]
@@ -219,10 +220,20 @@ class AlertDesk:
         self._ops.progress_ns["alerts"] = self._clock.monotonic_ns()
         if self._progress is not None:
             self._progress.beat(state.beats)
-        next_mono = await self._db.read(beat.next_due)
-        if next_mono is None:
-            return self._beat_s
-        return min(self._beat_s, max(0.01, (next_mono - self._clock.monotonic_ns()) / NS_PER_S))
+
+    async def _rest(self) -> None:
+        """Until the next beat or the next timer; a timer set meanwhile may be the next one."""
+        beat_ns = self._clock.monotonic_ns() + round(self._beat_s * NS_PER_S)
+        while True:
+            self._changed.clear()
+            due_ns = await self._db.read(beat.next_due)
+            left_ns = (beat_ns if due_ns is None else min(beat_ns, due_ns)) - self._clock.monotonic_ns()
+            if left_ns <= 0 or self._faults:
+                # A timer that cannot be handled stays due: the pause keeps its repeats apart.
+                await self._clock.sleep(SHORTEST_S)
+                return
+            if not await wait_for_event(self._clock, self._changed, left_ns / NS_PER_S):
+                return
 
     def _standing(self, finding: Finding) -> Standing:
         """What, whose and where, as the registry knows it now."""

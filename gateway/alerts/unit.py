@@ -11,7 +11,7 @@ import apsw
 from gateway import events
 from gateway.alerts import faults, machine, records, storm
 from gateway.alerts.actions import on_action
-from gateway.alerts.case import OWNED, Act, Case, Change, Moment, NotAllowed, Standing, Timer, Timing, Transition
+from gateway.alerts.case import OWNED, Act, Case, Change, Moment, NotAllowedError, Standing, Timer, Timing, Transition
 from gateway.alerts.policy import Policy, PolicyBook
 from gateway.alerts.routing import WALL, Recipient, Routing, page_of, route, staff_of
 from gateway.clock import NS_PER_S
@@ -78,7 +78,7 @@ class Unit:
         timing = self._timing(case.view.site_id, case.view.kind, case.view.priority)
         try:
             change = on_action(case, action, act, timing, self._now)
-        except NotAllowed as refusal:
+        except NotAllowedError as refusal:
             raise AlertConflict(str(refusal), case.view) from refusal
         if change is None:
             return case.view
