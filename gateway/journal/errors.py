@@ -9,13 +9,13 @@ class JournalError(StoreError):
     """The journal cannot do what was asked; the text says why."""
 
 
-class JournalCorrupt(JournalError):  # noqa: N818 - reads as what happened
+class JournalCorrupt(JournalError):
     """A block or a segment is damaged."""
 
 
-class JournalGone(JournalError):  # noqa: N818 - reads as what happened
+class JournalGone(JournalError):
     """The offset is outside of what the journal holds: dropped by retention, or from another lineage."""
 
 
-class JournalLocked(JournalError):  # noqa: N818 - reads as what happened
+class JournalLocked(JournalError):
     """Another process writes this journal."""

@@ -16,7 +16,7 @@ class Ring:
     """Consecutive blocks up to the head."""
 
     def __init__(self, blocks: int = RING_BLOCKS, size: int = RING_BYTES) -> None:
-        self._blocks: deque[tuple[StoredBlock, int]] = deque()  # bounded in push()
+        self._blocks: deque[tuple[StoredBlock, int]] = deque(maxlen=blocks + 1)
         self._max_blocks = blocks
         self._max_bytes = size
         self._bytes = 0

@@ -15,14 +15,13 @@ import apsw
 from gateway.store import schema
 from gateway.store.ballast import Ballast, free_bytes
 from gateway.store.errors import Corrupt, DiskFull, StoreError, is_corrupt, is_full
+from gateway.store.opening import connect_reader, open_checked, translated
 from gateway.store.schema import Component
 from gateway.store.writer import Item, Lane, Writer
 
 T = TypeVar("T")
 
-BUSY_MS = 5_000  # another process (a command) may be writing
 READERS = 3  # threads and connections for read()
-WAL_KEEP_BYTES = 16 << 20  # a log that grew in a storm is cut back to this
 PROBE_BYTES = 64 << 10  # what must fit before a full database counts as well again
 
 
@@ -67,15 +66,15 @@ class Database:
         path = Path(path)
         ballast = Ballast(ballast_path or path.with_name(path.name + ".ballast"), ballast_bytes)
         try:
-            conn = _open_checked(path, writer, components, synchronous, vfs, check, created)
+            conn = open_checked(path, writer.clock, components, synchronous, vfs, check, created)
         except apsw.Error as error:
             if not is_full(error):
-                raise _translated(error, path, "opened") from error
+                raise translated(error, path, "opened") from error
             ballast.release()
             try:
-                conn = _open_checked(path, writer, components, synchronous, vfs, check, created)
+                conn = open_checked(path, writer.clock, components, synchronous, vfs, check, created)
             except apsw.Error as again:
-                raise _translated(again, path, "opened") from again
+                raise translated(again, path, "opened") from again
         return Database(path, writer, conn, ballast, label or path.name, vfs)
 
     # -- writing
@@ -117,7 +116,7 @@ class Database:
 
     def open_reader(self) -> apsw.Connection:
         """A read connection of one's own; the caller closes it."""
-        return _connect_reader(self.path, self._vfs)
+        return connect_reader(self.path, self._vfs)
 
     def read_sync(self, fn: Callable[[apsw.Connection], T]) -> T:
         """Run `fn` on a read connection, in one read transaction."""
@@ -139,7 +138,7 @@ class Database:
         try:
             schema.copy_file(conn, path, progress)
         except apsw.Error as error:
-            raise _translated(error, self.path, "copied") from error
+            raise translated(error, self.path, "copied") from error
         finally:
             conn.close()
 
@@ -150,7 +149,7 @@ class Database:
             with self._reader_lock:
                 conn = self._readers.pop() if self._readers else None
             if conn is None:
-                conn = _connect_reader(self.path, self._vfs)
+                conn = connect_reader(self.path, self._vfs)
             try:
                 conn.execute("BEGIN")
                 try:
@@ -355,56 +354,3 @@ def _run_unit(conn: apsw.Connection, item: Item) -> None:
         item.error = StoreError("a unit must not end the transaction")
         raise apsw.AbortError("a unit ended the transaction")
     conn.execute("RELEASE unit")
-
-
-def _open_checked(
-    path: Path,
-    writer: Writer,
-    components: Sequence[Component],
-    synchronous: str,
-    vfs: str | None,
-    check: bool,
-    created: Callable[[apsw.Connection], None] | None,
-) -> apsw.Connection:
-    schema.make_private(path)
-    conn = apsw.Connection(str(path), vfs=vfs)
-    try:
-        _configure(conn)
-        if schema.is_blank(conn):
-            conn.pragma("journal_mode", "wal")
-            conn.pragma("synchronous", synchronous)
-            schema.create(conn, components, created)
-            return conn
-        schema.check_identity(conn, path)
-        if check:
-            schema.check_pages(conn, path)
-        conn.pragma("journal_mode", "wal")
-        conn.pragma("synchronous", synchronous)
-        schema.upgrade(conn, path, components, writer.clock.now_ns())
-        return conn
-    except BaseException:
-        conn.close()
-        raise
-
-
-def _configure(conn: apsw.Connection) -> None:
-    conn.set_busy_timeout(BUSY_MS)
-    conn.pragma("foreign_keys", True)
-    conn.pragma("trusted_schema", False)
-    conn.pragma("journal_size_limit", WAL_KEEP_BYTES)
-
-
-def _connect_reader(path: Path, vfs: str | None) -> apsw.Connection:
-    conn = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
-    conn.set_busy_timeout(BUSY_MS)
-    conn.pragma("query_only", True)
-    conn.pragma("trusted_schema", False)
-    return conn
-
-
-def _translated(error: apsw.Error, path: Path, verb: str) -> StoreError:
-    if is_corrupt(error):
-        return schema.damaged(path)
-    if is_full(error):
-        return DiskFull(f"{path} cannot be {verb}: no room; free space on its disk")
-    return StoreError(f"{path} cannot be {verb}: {error}")

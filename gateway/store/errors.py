@@ -9,19 +9,19 @@ class StoreError(RuntimeError):
     """A file of the store cannot be used, or a commit did not happen."""
 
 
-class DiskFull(StoreError):  # noqa: N818 - reads as what happened
+class DiskFull(StoreError):
     """The disk (or a limit) is full: nothing was stored; keep the data and send it again later."""
 
 
-class DowngradeRefused(StoreError):  # noqa: N818 - reads as what happened
+class DowngradeRefused(StoreError):
     """The file was written by a newer version of this program."""
 
 
-class Overloaded(StoreError):  # noqa: N818 - reads as what happened
+class Overloaded(StoreError):
     """The writer's queue is at its bound: nothing was stored; send it again later."""
 
 
-class Corrupt(StoreError):  # noqa: N818 - reads as what happened
+class Corrupt(StoreError):
     """A file is damaged; the text names the way back."""
 
 

@@ -116,7 +116,9 @@ class Writer:
         self._window_s = group_window_s
         self._group_rows = group_rows
         self._limits = {Lane.GROUP: max_group_units, Lane.NOW: max_now_units}
-        self._queues: dict[Lane, deque[Item]] = {Lane.GROUP: deque(), Lane.NOW: deque()}  # bounded in submit()
+        # submit() keeps the bounds; the deques' own is out of reach, since what an urgent unit pushed back comes on top.
+        self._queues: dict[Lane, deque[Item]] = {lane: deque(maxlen=2 * limit + 1000) for lane, limit in self._limits.items()}
+        self._executing = False
         self._waiting_rows = 0
         self._wake = threading.Condition()
         self._closing = False
@@ -162,6 +164,10 @@ class Writer:
                 self._waiting_rows += item.rows
             self._wake.notify()
 
+    def busy(self) -> bool:
+        """Whether units wait or are under way; for tests whose clock stands still."""
+        return self._executing or any(self._queues.values())
+
     def fault(self, code: str, subject: str, **params: Any) -> None:
         """Report a fault from any thread."""
         self._on_home(lambda: self._ops.fault(code, subject, **params))
@@ -182,6 +188,7 @@ class Writer:
         try:
             while (batch := self._next()) is not None:
                 self._execute(batch)
+                self._executing = False
                 self._tend()
         except BaseException as error:
             self._die(error)
@@ -216,6 +223,7 @@ class Writer:
         queue = self._queues[Lane.NOW]
         batch = list(queue)
         queue.clear()
+        self._executing = True
         return batch
 
     def _take_group(self) -> list[Item]:
@@ -226,6 +234,7 @@ class Writer:
             batch.append(queue.popleft())
             rows += batch[-1].rows
         self._waiting_rows -= rows
+        self._executing = True
         self._last_group_ns = self.clock.monotonic_ns()
         return batch
 
@@ -269,7 +278,7 @@ class Writer:
         for call in calls:
             try:
                 call()
-            except Exception as error:  # not swallowed: a fault, and a log line with the place
+            except Exception as error:  # noqa: BLE001 - not swallowed: a fault, and a log line with the place
                 _log.exception("a hook after a commit failed")
                 self._ops.fault("store.hook", type(error).__name__)
 
