@@ -118,7 +118,7 @@ def _support(case: Case, act: Act, timing: Timing, now: Moment) -> Change | None
         case = with_view(case, supported_by=(*case.view.supported_by, act.actor.id))
         return Change(case=case, transitions=(_said("supported", act),))
     step = min(case.view.step + 1, len(timing.steps_ns) - 1)
-    tell = Tell(why=Why.SUPPORT, steps=(step,))
+    tell = Tell(why=Why.SUPPORT, steps=(step,), but=act.actor.id)
     return Change(case=with_view(case, step=step), transitions=(_said("support_requested", act, step=step),), tells=(tell,))
 
 

@@ -145,6 +145,7 @@ class Tell:
     owner: str | None = None
     desk: bool = False
     held: str = ""
+    but: str | None = None  # the user who asks for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

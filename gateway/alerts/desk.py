@@ -203,7 +203,10 @@ class AlertDesk:
             self._tidy_ns = None
         while self._faults:
             fault = self._faults[0]
-            await self._write(lambda unit, fault=fault: unit.fault(fault))  # type: ignore[misc]
+            try:
+                await self._write(lambda unit, fault=fault: _fault(unit, fault))  # type: ignore[misc]
+            except _BROKEN as error:
+                self._ops.fault("alerts.finding", fault.code, error=type(error).__name__)
             self._faults.popleft()
 
     async def _turn(self) -> None:
@@ -228,7 +231,9 @@ class AlertDesk:
             self._changed.clear()
             due_ns = await self._db.read(beat.next_due)
             left_ns = (beat_ns if due_ns is None else min(beat_ns, due_ns)) - self._clock.monotonic_ns()
-            if left_ns <= 0 or self._faults:
+            if self._faults:
+                return
+            if left_ns <= 0:
                 # A timer that cannot be handled stays due: the pause keeps its repeats apart.
                 await self._clock.sleep(SHORTEST_S)
                 return
@@ -268,6 +273,11 @@ def _label(view: RegistryView, place: Place) -> str:
 def _take(unit: Unit, chunk: Sequence[tuple[Finding, Standing]]) -> None:
     for finding, standing in chunk:
         unit.take(finding, standing)
+    unit.finish()
+
+
+def _fault(unit: Unit, fault: Fault) -> None:
+    unit.fault(fault)
     unit.finish()
 
 

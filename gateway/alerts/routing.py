@@ -88,7 +88,8 @@ def _of_tell(case: Case, tell: Tell, policy: Policy, routing: Routing) -> list[R
         found.append(_owner(tell.owner, case.view.claimed_name or "", routing))
     if tell.desk:
         found.append(_desk(routing))
-    return [_with_why(one, tell) for one in found]
+    asking = None if tell.but is None else staff_of(routing.view, tell.but)
+    return [_with_why(one, tell) for one in found if one.id != asking]
 
 
 def _with_why(one: Recipient, tell: Tell) -> Recipient:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import apsw
 
 from gateway import events
 from gateway.alerts import faults, machine, records, storm
 from gateway.alerts.actions import on_action
-from gateway.alerts.case import OWNED, Act, Case, Change, Moment, NotAllowedError, Standing, Timer, Timing, Transition
+from gateway.alerts.case import OWNED, Act, Case, Change, Moment, NotAllowedError, Standing, Timer, Timing, Transition, Why
 from gateway.alerts.policy import Policy, PolicyBook
 from gateway.alerts.routing import WALL, Recipient, Routing, page_of, route, staff_of
 from gateway.clock import NS_PER_S
@@ -63,11 +63,11 @@ class Unit:
         if case is not None:
             alert_id = case.view.id
             timing = self._timing(case.view.site_id, case.view.kind, max(case.view.priority, finding.priority))
-            self._commit(machine.on_finding(case, finding, timing, self._now), case)
+            self._commit(self._hushed(machine.on_finding(case, finding, timing, self._now)), case)
         elif finding.phase is not Phase.END and not machine.cancelled(finding):
             alert_id = uuid7(self._now.wall_ns)
             timing = self._timing(standing.site_id, finding.kind, finding.priority)
-            self._commit(machine.raise_case(alert_id, finding, standing, timing, self._now), None)
+            self._commit(self._hushed(machine.raise_case(alert_id, finding, standing, timing, self._now)), None)
         self._conn.execute("INSERT INTO alert_findings VALUES (?, ?, ?, ?, ?)", (*key, alert_id, self._now.wall_ns))
         if alert_id and finding.phase is Phase.START:
             self._fold(alert_id)
@@ -206,15 +206,27 @@ class Unit:
 
     # --- storms ----------------------------------------------------------------------------------------------------
 
+    def _storm_over(self, case: Case) -> Case | None:
+        """The alert of the case's site, while the site is silent as a whole."""
+        view = case.view
+        parent = self._open_case(storm.subject(view.site_id or ""), AlertKind.TECHNICAL, storm.CAUSE, view.origin)
+        return None if parent is None or parent.view.condition_over else parent
+
+    def _hushed(self, change: Change) -> Change:
+        """What will be folded into the site's alert calls nobody by itself."""
+        if not storm.foldable(change.case) or self._storm_over(change.case) is None:
+            return change
+        return replace(change, tells=tuple(replace(tell, held=tell.held or Why.FOLDED) for tell in change.tells))
+
     def _fold(self, alert_id: str) -> None:
         """If many devices of a site fell silent together, one alert speaks for all of them."""
         case = records.load(self._conn, alert_id)
         if not storm.foldable(case):
             return
         view = case.view
-        parent = self._open_case(storm.subject(view.site_id or ""), AlertKind.TECHNICAL, storm.CAUSE, view.origin)
+        parent = self._storm_over(case)
         children = [case]
-        if parent is None or parent.view.condition_over:
+        if parent is None:
             since_ns = self._now.wall_ns - int(self._rules.book.storm.window_s * NS_PER_S)
             values = (view.site_id, AlertKind.TECHNICAL.value, int(view.origin), since_ns)
             where = "open = 1 AND site_id = ? AND kind = ? AND origin = ? AND folded_into IS NULL AND state = 'raised' AND last_ns > ?"
