@@ -160,15 +160,15 @@ class Journal:
         if offset > self.head and offset > self.extent().head:
             raise JournalGone(f"offset {offset} is beyond the head {self.head}: the cursor belongs to another journal")
         while not self._closed:
-            wake = self._wake
+            wake, head = self._wake, self.head  # taken before looking: what is stored meanwhile is for the next round
             blocks = self._ring.since(offset, FOLLOW_BLOCKS)
             if blocks is None:
                 blocks = await asyncio.get_running_loop().run_in_executor(None, self.read_sync, offset, FOLLOW_BLOCKS)
             if blocks:
                 offset = blocks[-1].last + 1
                 yield blocks
-            elif offset < self.head:
-                raise JournalCorrupt(f"offset {offset} is missing, the head is {self.head}")
+            elif offset < head:
+                raise JournalCorrupt(f"offset {offset} is missing, the head is {head}")
             else:
                 await wake.wait()
 
