@@ -95,7 +95,7 @@ def _row(say: Phrasebook, alert: Mapping[str, Any], now_ms: int) -> dict[str, An
         "next": say("alert.next_step", span=say.duration((next_ms - now_ms) / 1000)) if next_ms is not None else "",
         "condition_over": alert["condition_over"],
         "silenced": say("alert.silenced_until", at=say.clock(silenced, with_seconds=True)) if silenced and silenced > now_ms else "",
-        "test": alert["origin"] not in ("live",),
+        "test": alert["origin"] != "live",
         "origin_word": say(f"origin.{alert['origin']}"),
     }
 
@@ -110,7 +110,8 @@ def _standing(say: Phrasebook, alert: Mapping[str, Any]) -> str:
 
 def _history_row(say: Phrasebook, entry: Mapping[str, Any]) -> dict[str, str]:
     key = f"transition.{str(entry['kind']).removeprefix('alert.')}"
-    return {"at": say.clock(entry["t_ms"], with_seconds=True), "what": say(key), "who": say("actor.system") if entry["actor"] == "system" else entry["actor_name"]}
+    who = say("actor.system") if entry["actor"] == "system" else entry["actor_name"]
+    return {"at": say.clock(entry["t_ms"], with_seconds=True), "what": say(key), "who": who}
 
 
 def _vital_row(say: Phrasebook, quantity: str, vital: Mapping[str, Any], now_ms: int) -> dict[str, Any]:

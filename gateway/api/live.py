@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from gateway.clock import NS_PER_S, Clock
 from gateway.ops import Ops
-from gateway.query import FeedItem, Scope, Subject
+from gateway.query import Asker, FeedItem, Reach
 
 # The library logs each chunk, which is health data, at DEBUG.
 logging.getLogger("sse_starlette").setLevel(logging.INFO)
@@ -41,15 +41,15 @@ class Source(Protocol):
         """Items of the events in (after, upto], oldest first; at least one per event read, so that the offset moves."""
         ...
 
-    def visible(self, subject: Subject, item: FeedItem) -> bool:
+    def visible(self, asker: Asker, item: FeedItem) -> bool:
         """Whether this person may hear of it."""
         ...
 
-    def scope(self, subject: Subject) -> Scope:
+    def scope(self, asker: Asker) -> Reach:
         """What this person may see right now; a change of it ends the stream."""
         ...
 
-    def vitals(self, scope: Scope, since: int) -> tuple[int, list[dict[str, Any]]]:
+    def vitals(self, reach: Reach, since: int) -> tuple[int, list[dict[str, Any]]]:
         """Beds of the scope that changed after revision `since`, and the revision now."""
         ...
 
@@ -61,7 +61,7 @@ class Source(Protocol):
 class Sessions(Protocol):
     """Who is still signed in."""
 
-    async def peek(self, token: str) -> Subject | None:
+    async def peek(self, token: str) -> Asker | None:
         """The person behind the token without keeping the session awake; None once it is over."""
         ...
 
@@ -84,9 +84,9 @@ class TooManyStreams(RuntimeError):
 
 @dataclass(eq=False, slots=True)
 class _Client:
-    subject: Subject
+    subject: Asker
     token: str
-    scope: Scope
+    scope: Reach
     queue: deque[FeedItem] = field(default_factory=deque)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     position: int = 0
@@ -136,13 +136,13 @@ class Live:
         """Number of open streams."""
         return len(self._clients)
 
-    def admit(self, subject: Subject) -> None:
+    def admit(self, subject: Asker) -> None:
         """Refuse before the answer has begun where there are too many streams."""
         if self._closing or self._per_user[subject.id] >= self.settings.per_user or len(self._clients) >= self.settings.total:
             self._ops.counters["sse.refused"] += 1
             raise TooManyStreams
 
-    async def events(self, subject: Subject, token: str, cursor: str | None) -> AsyncIterator[bytes]:
+    async def events(self, subject: Asker, token: str, cursor: str | None) -> AsyncIterator[bytes]:
         """The stream of one client from its cursor on, until it is cut, signed out or gone."""
         source = self._source
         client = _Client(subject=subject, token=token, scope=source.scope(subject))
@@ -235,10 +235,11 @@ class Live:
         subject = await self._sessions.peek(client.token)
         if subject is None:
             self._cut(client, "session.ended")
-        elif self._source.scope(subject) != client.scope or subject.role != client.subject.role:
+            return
+        reach = self._source.scope(subject)
+        if reach.role is not client.scope.role or not (client.scope.sites <= reach.sites and client.scope.vitals <= reach.vitals):
             self._cut(client, "access.changed")
-        else:
-            client.subject = subject
+        client.subject, client.scope = subject, reach
 
     # --- all clients -----------------------------------------------------------------------------------------------
 

@@ -64,6 +64,7 @@ class BodyGuard:
         self._form_prefix = form_prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
         if scope["type"] != "http" or scope["method"] in SAFE_METHODS:
             await self._app(scope, receive, send)
             return
@@ -111,6 +112,7 @@ class SameOrigin:
         self._machine_prefixes = tuple(machine_prefixes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
         if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
             machine = bool(self._machine_prefixes) and scope["path"].startswith(self._machine_prefixes)
             if not machine and not self._ours(Headers(scope=scope)):
@@ -144,6 +146,7 @@ class SecurityHeaders:
         self._plain_prefix = plain_prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

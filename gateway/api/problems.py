@@ -12,6 +12,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from gateway.commands import Kind, Refusal
+from gateway.query import Forbidden, Missing, Unavailable
+
 MEDIA_TYPE = "application/problem+json"
 # Messages of these types may quote a value or free text of ours; the type says enough.
 _OPAQUE = frozenset({"value_error", "assertion_error", "json_invalid", "literal_error", "enum"})
@@ -19,6 +22,9 @@ _CODES = {
     400: "request.bad", 401: "session.none", 403: "access.denied", 404: "not_found", 405: "method.not_allowed",
     409: "conflict", 413: "body.too_large", 415: "body.media_type", 422: "request.invalid", 429: "rate.limited",
     500: "internal", 503: "unavailable",
+}  # fmt: skip
+_REFUSALS = {
+    Kind.INVALID: 422, Kind.CONFLICT: 409, Kind.UNKNOWN_PERSON: 401, Kind.TOO_MANY: 429, Kind.FORBIDDEN: 403, Kind.UNAVAILABLE: 503,
 }  # fmt: skip
 
 
@@ -63,6 +69,26 @@ async def _on_problem(_: Request, error: Exception) -> Response:
     return problem_response(status, _CODES.get(status, "request.bad"), headers=headers)
 
 
+async def _on_missing(_: Request, __: Exception) -> Response:
+    return problem_response(404, "not_found")
+
+
+async def _on_forbidden(_: Request, __: Exception) -> Response:
+    return problem_response(403, "access.denied")
+
+
+async def _on_unavailable(_: Request, error: Exception) -> Response:
+    return problem_response(503, str(error.args[0]), headers={"Retry-After": "10"})
+
+
+async def _on_refusal(_: Request, error: Exception) -> Response:
+    if not isinstance(error, Refusal):
+        return problem_response(500, "internal")
+    headers = {} if error.retry_s is None else {"Retry-After": str(max(1, round(error.retry_s)))}
+    members = {key: value for key, value in error.members.items() if value is not None}
+    return problem_response(_REFUSALS[error.kind], error.code, headers=headers, **members)
+
+
 async def _on_invalid(_: Request, error: Exception) -> Response:
     errors = error.errors() if isinstance(error, RequestValidationError) else []
     return problem_response(422, "request.invalid", errors=validation_members(errors))
@@ -76,4 +102,8 @@ def install(app: FastAPI) -> None:
     """Answer every error of the app with a problem document."""
     app.add_exception_handler(HTTPException, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(Missing, _on_missing)
+    app.add_exception_handler(Forbidden, _on_forbidden)
+    app.add_exception_handler(Unavailable, _on_unavailable)
+    app.add_exception_handler(Refusal, _on_refusal)
     app.add_exception_handler(Exception, _on_crash)

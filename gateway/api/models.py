@@ -1,0 +1,232 @@
+"""Bodies that the API takes: strict types, no unknown keys, no NaN, bounded texts without control characters."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+_NO_CONTROL = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
+RowId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+SiteRef = Annotated[str, StringConstraints(pattern=r"^([*]|[A-Za-z0-9_-]{1,64})$")]
+ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+Day = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+Line = Annotated[str, StringConstraints(max_length=120, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Note = Annotated[str, StringConstraints(max_length=500, pattern=_NO_CONTROL)]
+Secret = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Ms = Annotated[int, Field(ge=0, le=4_102_444_800_000)]  # until 2100
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Body(BaseModel):
+    """Base of all bodies."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
+
+
+class SignIn(Body):
+    """Name and password."""
+
+    user: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    password: Secret
+
+
+class PasswordChange(Body):
+    """Old and new password."""
+
+    old: Secret
+    new: Secret
+
+
+class Act(Body):
+    """Details of an action on an alert; `version` refuses to act on what has changed since it was seen."""
+
+    version: Annotated[int, Field(ge=0, le=2**53)] | None = None
+    note: Note = ""
+    outcome: Literal["helped", "false_alarm", "test", "device", "refused", "hospital", "other"] | None = None
+    until_s: Seconds | None = None
+    reason: Annotated[str, StringConstraints(max_length=200, pattern=_NO_CONTROL)] = ""
+
+
+class PlaceBody(Body):
+    """A place of a site."""
+
+    site_id: Id
+    zone_id: Id | None = None
+    room_id: Id | None = None
+    bed_id: Id | None = None
+    label: Line = ""
+
+
+class BindingBody(Body):
+    """Give a device to a resident, or to a place."""
+
+    device_id: Id
+    resident_id: Id | None = None
+    place: PlaceBody | None = None
+    from_ms: Ms | None = None
+
+
+class BindingEnd(Body):
+    """End a binding, now or at a time that has passed."""
+
+    at_ms: Ms | None = None
+
+
+class SiteBody(Body):
+    """A site with its IANA time zone."""
+
+    site_id: RowId | None = None
+    name: Line
+    tz: Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_+/-]+$")] = "Asia/Shanghai"
+    kind: Literal["home", "daycare", "institution"] = "institution"
+    code: Line = ""
+
+
+class ZoneBody(Body):
+    """A zone of a site."""
+
+    zone_id: RowId | None = None
+    site: Id
+    name: Line
+    code: Line = ""
+
+
+class RoomBody(Body):
+    """A room of a site."""
+
+    room_id: RowId | None = None
+    site: Id
+    zone: Id | None = None
+    name: Line
+    code: Line = ""
+
+
+class BedBody(Body):
+    """A bed of a site."""
+
+    bed_id: RowId | None = None
+    site: Id
+    zone: Id | None = None
+    room: Id | None = None
+    label: Line
+    code: Line = ""
+
+
+class StaffBody(Body):
+    """A person who can be called."""
+
+    staff_id: RowId | None = None
+    name: Line
+    role: Id
+    initials: Line = ""
+    code: Line = ""
+    user_id: Id | None = None
+    channels: Annotated[dict[Id, Line], Field(max_length=10)] = Field(default_factory=dict)
+
+
+class RotaBody(Body):
+    """A weekly shift on the site's own clock."""
+
+    rota_id: RowId | None = None
+    site: Id
+    zone: Id | None = None
+    staff: Id
+    role: Id
+    weekdays: Annotated[list[Annotated[int, Field(ge=0, le=6)]], Field(min_length=1, max_length=7)]
+    start: ClockTime
+    end: ClockTime
+    valid_from: Day | None = None
+    valid_to: Day | None = None
+
+
+class AdmitBody(Body):
+    """A new resident."""
+
+    resident_id: RowId | None = None
+    name: Line
+    initials: Line = ""
+    site: Id
+    zone: Id | None = None
+    room: Id | None = None
+    bed: Id | None = None
+    code: Line = ""
+    birth_date: Day | None = None
+    sex: Literal["female", "male", "other"] | None = None
+
+
+class StepBody(Body):
+    """Details of a move, an absence, a return, a discharge or a death."""
+
+    site: Id | None = None
+    zone: Id | None = None
+    room: Id | None = None
+    bed: Id | None = None
+    at_ms: Ms | None = None
+    reason: Note = ""
+
+
+class ObservedBody(Body):
+    """What no sensor knows; a member that is absent stays as it is, null takes the entry back."""
+
+    consciousness: Literal["A", "C", "V", "P", "U"] | None = None
+    on_oxygen: bool | None = None
+    spo2_scale: Literal[1, 2] | None = None
+
+
+class DeviceBody(Body):
+    """A device and what it is expected to send."""
+
+    device_id: RowId
+    model: Line = ""
+    kind: Line = ""
+    site: Id | None = None
+    quantities: Annotated[list[Id], Field(max_length=40)] = Field(default_factory=list)
+    cadence_s: Annotated[dict[Id, Seconds], Field(max_length=40)] = Field(default_factory=dict)
+
+
+class ReasonBody(Body):
+    """Why."""
+
+    reason: Note = ""
+
+
+class LimitBody(Body):
+    """Alarm limits of one quantity."""
+
+    quantity: Id
+    reason: Note
+    resident: Id | None = None
+    site: Id | None = None
+    low: float | None = None
+    high: float | None = None
+    low_extreme: float | None = None
+    high_extreme: float | None = None
+    duration_s: Annotated[float, Field(ge=0, le=3600)] = 15.0
+    hysteresis: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    expires_ms: Ms | None = None
+
+
+class ConsentBody(Body):
+    """What a resident lets one family member see, until when."""
+
+    resident: Id
+    grantee: Id
+    classes: Annotated[list[Literal["vitals", "alerts", "location", "notes"]], Field(min_length=1, max_length=4)]
+    until_ms: Ms
+    giver: Line
+    from_ms: Ms | None = None
+    text_version: Line = ""
+
+
+class UserBody(Body):
+    """A new account; its first password is made by us and shown once."""
+
+    login: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+    name: Line
+    role: Literal["caregiver", "family", "clinician", "operator", "admin"]
+    sites: Annotated[list[SiteRef], Field(max_length=100)] = Field(default_factory=list)
+    residents: Annotated[list[Id], Field(max_length=500)] = Field(default_factory=list)
+    staff_id: Id | None = None
+    lang: Literal["zh", "en"] = "zh"

@@ -1,0 +1,192 @@
+"""Script-free pages under /m/: a GET shows and changes nothing, a POST acts and redirects."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+from fastapi import APIRouter, Request
+from pydantic import ValidationError
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from dashboards.pages import REFRESH_S, Pages
+from gateway.api.models import Act, SignIn
+from gateway.api.policies import ALERTS_ACT, ALERTS_READ, OPEN, Me, guard
+from gateway.api.problems import Problem
+from gateway.api.routes_session import client_of
+from gateway.api.session import doors_of, drop_cookie, form_token_right, set_cookie, token_of
+from gateway.commands import Kind, Refusal
+from gateway.query import Asker, Missing
+from gateway.vocabulary import Action, Outcome
+
+router = APIRouter(prefix="/m", include_in_schema=False)
+SAFE_TARGET = re.compile(r"/m/alerts(/[A-Za-z0-9_.:-]{1,64})?")
+ALERT_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+SAID = frozenset({"claim", "arrive", "resolve", "conflict", "form_expired", "refused", "unavailable"})
+FORM_ACTIONS = {"claim": Action.CLAIM, "arrive": Action.ARRIVE, "resolve": Action.RESOLVE}
+MAX_FIELDS = 20
+
+
+def _pages(request: Request) -> Pages:
+    pages = request.app.state.pages
+    if not isinstance(pages, Pages):
+        raise TypeError("the application was not made by create_app")
+    return pages
+
+
+def _lang(request: Request, me: Asker | None = None) -> str:
+    asked = request.query_params.get("lang") or (me.user.lang if me is not None else None)
+    return Pages.language(request.headers.get("accept-language", ""), asked)
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """Fields of the form; one that appears twice is refused."""
+    try:
+        pairs = parse_qsl((await request.body()).decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+    except ValueError:
+        raise Problem(400, "body.malformed") from None
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise Problem(400, "body.duplicate_key")
+    return fields
+
+
+def _see_other(url: str) -> RedirectResponse:
+    return RedirectResponse(url, status_code=303)
+
+
+async def _person(request: Request) -> Asker | None:
+    return await doors_of(request).commands.session(token_of(request))
+
+
+@router.get("/style.css", dependencies=[guard(OPEN)])
+async def style(request: Request) -> Response:
+    """The stylesheet of the pages."""
+    return Response(_pages(request).stylesheet, media_type="text/css", headers={"Cache-Control": "public, max-age=300"})
+
+
+@router.get("/login", dependencies=[guard(OPEN)])
+async def login_page(request: Request) -> Response:
+    """The sign-in form."""
+    return HTMLResponse(_pages(request).login(_lang(request), target=_target(request.query_params.get("next", ""))))
+
+
+def _target(wanted: str) -> str:
+    return wanted if SAFE_TARGET.fullmatch(wanted) else "/m/alerts"
+
+
+@router.post("/login", dependencies=[guard(OPEN)])
+async def login(request: Request) -> Response:
+    """Sign in and go where one wanted to go."""
+    doors, form = doors_of(request), await _form(request)
+    target = _target(form.get("target", ""))
+    try:
+        body = SignIn.model_validate({"user": form.get("user", ""), "password": form.get("password", "")})
+        token, _ = await doors.commands.sign_in(body.user, body.password, client=client_of(request), former=token_of(request))
+    except ValidationError:
+        return HTMLResponse(_pages(request).login(_lang(request), failed="session.refused", target=target), status_code=401)
+    except Refusal as refusal:
+        status = 429 if refusal.kind is Kind.TOO_MANY else 401
+        return HTMLResponse(_pages(request).login(_lang(request), failed=refusal.code, target=target), status_code=status)
+    response = _see_other(target)
+    set_cookie(response, doors, token)
+    return response
+
+
+@router.post("/logout", dependencies=[guard(OPEN)])
+async def logout(request: Request) -> Response:
+    """End the session; without one, or with a page of another session, nothing happens."""
+    doors, token = doors_of(request), token_of(request)
+    response = _see_other("/m/login")
+    if form_token_right(token, (await _form(request)).get("form_token", "")):
+        await doors.commands.sign_out(token)
+        drop_cookie(response, doors)
+    return response
+
+
+@router.get("/alerts", dependencies=[guard(OPEN)])
+async def alerts_page(request: Request) -> Response:
+    """The queue; refreshes itself unless paused."""
+    me = await _person(request)
+    if me is None:
+        return _see_other("/m/login")
+    if me.role not in ALERTS_READ.roles or me.must_change_password:
+        return HTMLResponse(_pages(request).missing(_lang(request, me)), status_code=403)
+    doors = doors_of(request)
+    listed = await doors.query.alerts(me)
+    paused = "paused" in request.query_params
+    page = _pages(request).alerts(
+        _lang(request, me), me=_me(request, me), tz=_tz(request, me), now_ms=listed["t_ms"], alerts=listed["alerts"],
+        form_token=doors.commands.form_token(token_of(request)), said=_said(request), paused=paused,
+    )  # fmt: skip
+    # A header instead of <meta>: the same effect, but it can be left out when the reader asks for time.
+    return HTMLResponse(page, headers={} if paused else {"Refresh": f"{REFRESH_S}; url=/m/alerts"})
+
+
+@router.get("/alerts/{alert_id}", dependencies=[guard(OPEN)])
+async def alert_page(request: Request, alert_id: str) -> Response:
+    """One alert; a link to it in a message may be opened by anything and changes nothing."""
+    me = await _person(request)
+    known = ALERT_ID.fullmatch(alert_id) is not None
+    if me is None:
+        return _see_other(f"/m/login?next=/m/alerts/{quote(alert_id)}" if known else "/m/login")
+    if me.role not in ALERTS_READ.roles or me.must_change_password:
+        return HTMLResponse(_pages(request).missing(_lang(request, me)), status_code=403)
+    doors = doors_of(request)
+    try:
+        if not known:
+            raise Missing
+        detail = await doors.query.alert(me, alert_id)
+    except Missing:
+        return HTMLResponse(_pages(request).missing(_lang(request, me)), status_code=404)
+    page = _pages(request).alert(
+        _lang(request, me), me=_me(request, me), tz=_tz(request, me, detail["alert"]["site_id"]), now_ms=detail["t_ms"], detail=detail,
+        form_token=doors.commands.form_token(token_of(request)), said=_said(request),
+    )  # fmt: skip
+    writing = detail["alert"]["claimed_by"] == me.id  # a note may be half typed: this page does not move under the writer's hands
+    return HTMLResponse(page, headers={} if writing else {"Refresh": f"{REFRESH_S}; url=/m/alerts/{detail['alert']['id']}"})
+
+
+@router.post("/alerts/{alert_id}/{action}", dependencies=[guard(ALERTS_ACT)])
+async def act(request: Request, me: Me, alert_id: str, action: str) -> Response:
+    """Claim, arrive or resolve by form; the answer is always a page that shows how it stands."""
+    doors, form = doors_of(request), await _form(request)
+    if action not in FORM_ACTIONS or ALERT_ID.fullmatch(alert_id) is None:
+        raise Missing
+    page = f"/m/alerts/{alert_id}"
+    if not form_token_right(token_of(request), form.get("form_token", "")):
+        return _see_other(f"{page}?said=form_expired")
+    try:
+        details = Act.model_validate(_details(form))
+        outcome = None if details.outcome is None else Outcome(details.outcome)
+        await doors.commands.act(me, alert_id, FORM_ACTIONS[action], version=details.version, note=details.note, outcome=outcome)
+    except ValidationError:
+        return _see_other(f"{page}?said=refused")
+    except Refusal as refusal:
+        said = {Kind.CONFLICT: "conflict", Kind.UNAVAILABLE: "unavailable"}.get(refusal.kind, "refused")
+        return _see_other(f"{page}?said={said}")
+    return _see_other(f"/m/alerts?said={action}" if form.get("back") == "list" else f"{page}?said={action}")
+
+
+def _details(form: dict[str, str]) -> dict[str, Any]:
+    details: dict[str, Any] = {"note": form.get("note", ""), "outcome": form.get("outcome")}
+    version = form.get("version", "")
+    if version.isascii() and version.isdigit() and len(version) < 16:
+        details["version"] = int(version)
+    return details
+
+
+def _said(request: Request) -> str:
+    said = request.query_params.get("said", "")
+    return said if said in SAID else ""
+
+
+def _me(request: Request, me: Asker) -> dict[str, Any]:
+    return doors_of(request).query.me(me)
+
+
+def _tz(request: Request, me: Asker, site_id: str | None = None) -> str:
+    sites = _me(request, me)["sites"]
+    here = [site["tz"] for site in sites if site["id"] == site_id] or [site["tz"] for site in sites] or ["Asia/Shanghai"]
+    return str(here[0])

@@ -1,0 +1,216 @@
+"""What people do: sign in, act on alerts, change the registry; allowed for the person and audited in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+
+from gateway.access import Action as Deed
+from gateway.access import FieldClass, subject_of
+from gateway.alerts.desk import AlertDesk
+from gateway.audit import Audit
+from gateway.clock import Clock
+from gateway.commands.refusal import Kind, Refusal
+from gateway.commands.registry import RegistryCommands, must, must_device, must_site
+from gateway.ops import Ops
+from gateway.query import Asker, Forbidden, Missing, Query
+from gateway.query.asker import alert_scope, may
+from gateway.query.looks import Looks
+from gateway.query.shape import alert_json, plain
+from gateway.registry import credentials
+from gateway.registry.accounts import Accounts, SignInRefused, form_token
+from gateway.registry.attempts import TooManyAttempts
+from gateway.registry.errors import ConflictError, NotFoundError, RegistryError
+from gateway.registry.registry import Registry
+from gateway.registry.tx import Tx
+from gateway.store import Database, StoreError
+from gateway.vocabulary import Action, AlertConflict, AlertNotFound, AlertView, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandParts:
+    """What the write door works with; the optional ones are refused clearly where they are absent."""
+
+    db: Database
+    query: Query
+    registry: Registry
+    accounts: Accounts
+    desk: AlertDesk
+    audit: Audit
+    clock: Clock
+    ops: Ops
+    retry_dead_letter: Callable[[int], Awaitable[Mapping[str, Any] | None]] | None = None  # None = no such letter
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Registry and account errors as refusals; the words of the field stay, values that were sent do not."""
+    try:
+        yield
+    except NotFoundError as error:
+        raise Missing from error
+    except ConflictError as error:
+        raise Refusal(Kind.CONFLICT, f"registry.{error.code}", field=error.field) from error
+    except RegistryError as error:
+        raise Refusal(Kind.INVALID, f"registry.{error.code}", field=error.field) from error
+    except StoreError as error:
+        raise Refusal(Kind.UNAVAILABLE, "store.unavailable", retry_s=2) from error
+
+
+class Commands:
+    """The write door."""
+
+    def __init__(self, parts: CommandParts) -> None:
+        self._parts = parts
+        self._looks = Looks(parts.db, parts.audit, parts.clock, parts.ops)
+        self.registry = RegistryCommands(self._do)
+
+    async def _do(self, actor: Any, work: Callable[[Tx], Any]) -> Any:
+        with _refusing():
+            return await self._parts.registry.do(actor, work)
+
+    # --- the person ------------------------------------------------------------------------------------------------
+
+    async def session(self, token: str, *, touch: bool = True) -> Asker | None:
+        """The person behind a session token, as the registry knows this person now; None once it is over."""
+        if not token:
+            return None
+        session = await self._parts.accounts.session(token, touch=touch)
+        if session is None:
+            return None
+        subject = subject_of(self._parts.registry.view, session.user.id, self._parts.clock.now_ns())
+        if subject is None:
+            return None
+        return Asker(user=session.user, subject=subject, must_change_password=session.must_change)
+
+    async def peek(self, token: str) -> Asker | None:
+        """The same without keeping the session awake: what a stream asks every few seconds."""
+        return await self.session(token, touch=False)
+
+    @staticmethod
+    def form_token(token: str) -> str:
+        """Proof that a form came from a page of this session."""
+        return form_token(token)
+
+    async def sign_in(self, user: str, password: str, *, client: str, former: str) -> tuple[str, Asker]:
+        """Start a session; raises Refusal without telling which accounts exist."""
+        try:
+            signed = await self._parts.accounts.sign_in(user, password, peer=client, former_token=former or None)
+        except SignInRefused:
+            raise Refusal(Kind.UNKNOWN_PERSON, "session.refused") from None
+        except TooManyAttempts as error:
+            raise Refusal(Kind.TOO_MANY, "session.too_many", retry_s=error.retry_after_s) from None
+        asker = await self.session(signed.token)
+        if asker is None:
+            raise Refusal(Kind.UNKNOWN_PERSON, "session.refused")
+        return signed.token, asker
+
+    async def sign_out(self, token: str) -> None:
+        """End a session; its streams end within seconds."""
+        await self._parts.accounts.sign_out(token)
+
+    async def change_password(self, asker: Asker, token: str, old: str, new: str, *, client: str = "") -> None:
+        """Change one's own password; this session goes on, all others end."""
+        try:
+            with _refusing():
+                await self._parts.accounts.change_password(asker.actor, token, old, new, peer=client)
+        except TooManyAttempts as error:
+            raise Refusal(Kind.TOO_MANY, "session.too_many", retry_s=error.retry_after_s) from None
+
+    async def refused(self, asker: Asker, policy: str) -> None:
+        """Record that somebody tried what the role may not do at all."""
+        self._parts.ops.counters["access.refused"] += 1
+        await self._looks.looked(asker, "refused", policy, outcome="refused")
+
+    async def opened_stream(self, asker: Asker) -> None:
+        """Record that somebody watches live."""
+        reach = self._parts.query.reach(asker)
+        await self._looks.looked(asker, "stream", "live", residents=len(reach.vitals))
+
+    async def add_user(self, asker: Asker, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Open an account with a one-time password."""
+        must(asker, None, FieldClass.USERS, seen_by=FieldClass.SYSTEM)
+        with _refusing():
+            user, password = await self._parts.accounts.create(
+                asker.actor, login=fields["login"], name=fields["name"], role=fields["role"], site_ids=fields["sites"],
+                resident_ids=fields["residents"], staff_id=fields["staff_id"], lang=fields["lang"],
+            )  # fmt: skip
+        return {"user": plain(user), "one_time_password": password}
+
+    async def disable_user(self, asker: Asker, user_id: str) -> None:
+        """Close an account; its sessions end at once."""
+        must(asker, None, FieldClass.USERS, seen_by=FieldClass.SYSTEM)
+        if user_id == asker.id:
+            raise Refusal(Kind.CONFLICT, "user.own_account")
+        with _refusing():
+            await self._parts.accounts.change(asker.actor, user_id, status="disabled")
+
+    # --- alerts ----------------------------------------------------------------------------------------------------
+
+    async def act(
+        self,
+        asker: Asker,
+        alert_id: str,
+        action: Action,
+        *,
+        version: int | None = None,
+        note: str = "",
+        outcome: Outcome | None = None,
+        until_s: float | None = None,
+        reason: str = "",
+    ) -> dict[str, Any]:
+        """Claim, arrive, resolve ...; raises Missing, Forbidden or Refusal (a conflict carries `current`)."""
+        view = self._parts.query.view
+        alert = await self._parts.query.alert_view(asker, alert_id)
+        if not may(asker, Deed.ACT, alert_scope(view, alert), FieldClass.ALERTS):
+            raise Forbidden
+
+        def audited(conn: apsw.Connection) -> None:
+            self._parts.audit.append(
+                conn, actor=asker.id, role=asker.role.value, action=f"alert.{action.value}", subject=alert_id, resident=alert.resident_id,
+                purpose=asker.purpose.value,
+            )  # fmt: skip
+
+        try:
+            after = await self._parts.desk.act(
+                action, alert_id, asker.actor, version=version, note=note, outcome=outcome, until_s=until_s, reason=reason, also=audited
+            )
+        except AlertNotFound:
+            raise Missing from None
+        except AlertConflict as conflict:
+            raise Refusal(Kind.CONFLICT, f"alert.{conflict.reason}", current=self._json(conflict.current)) from None
+        except StoreError:
+            raise Refusal(Kind.UNAVAILABLE, "store.unavailable", retry_s=2) from None
+        return self._json(after)
+
+    def _json(self, alert: AlertView) -> dict[str, Any]:
+        return alert_json(self._parts.query.view, alert)
+
+    # --- devices and dead letters ----------------------------------------------------------------------------------
+
+    async def issue_token(self, asker: Asker, device_id: str) -> str:
+        """A new token for a device, shown once."""
+
+        def work(tx: Tx) -> str:
+            must_device(asker, tx.view, device_id, tx.now_ns)
+            must_site(asker, tx.view, tx.view.devices[device_id].site_id, FieldClass.DEVICE)
+            return credentials.issue(tx, device_id)
+
+        token: str = await self._do(asker.actor, work)
+        return token
+
+    async def retry_dead_letter(self, asker: Asker, letter_id: int) -> dict[str, Any]:
+        """Decode a dead letter again; raises Missing, or Refusal where intake is not running."""
+        must(asker, None, FieldClass.SYSTEM, seen_by=FieldClass.SYSTEM)
+        must(asker, None, FieldClass.DEVICE, seen_by=FieldClass.SYSTEM)
+        if self._parts.retry_dead_letter is None:
+            raise Refusal(Kind.UNAVAILABLE, "deadletter.no_intake")
+        result = await self._parts.retry_dead_letter(letter_id)
+        if result is None:
+            raise Missing
+        shown: dict[str, Any] = plain(result)
+        return shown

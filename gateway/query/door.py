@@ -1,0 +1,309 @@
+"""Reads for the screens: each is one person's, allowed field by field, and audited before it is handed out."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import apsw
+
+from gateway.access import Action, FieldClass, Purpose, Scope, allow, site_scope
+from gateway.alerts.desk import AlertDesk, recent_alerts
+from gateway.audit import Audit
+from gateway.clock import NS_PER_S, Clock
+from gateway.events import Events
+from gateway.ops import Ops
+from gateway.query import lists
+from gateway.query.asker import Asker, Missing, Reach, alert_scope, may, resident_scope, sites_of
+from gateway.query.feed import Feed
+from gateway.query.looks import Looks
+from gateway.query.shape import NS_PER_MS, alert_json, ms, plain
+from gateway.query.wall import LatestValues, Tile, tile_json, tiles, vitals_of
+from gateway.registry import rota
+from gateway.registry.view import RegistryView
+from gateway.store import Database
+from gateway.vocabulary import AlertNotFound, AlertView
+
+TREND_S = 1800
+MAX_ALERTS = 500
+DUTY_ROLES = ("caregiver", "nurse", "head_nurse")
+
+
+class Unavailable(RuntimeError):
+    """The part that would answer is not running; `args[0]` is a machine word."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the read door reads from; the optional ones are refused clearly where they are absent."""
+
+    db: Database
+    events: Events
+    registry: Any  # gateway.registry.Registry: `.view` at the committed head
+    audit: Audit
+    latest: LatestValues
+    clock: Clock
+    ops: Ops
+    trend: Callable[[str, str, int, int], Awaitable[Sequence[tuple[int, float]]]] | None = None  # (device, quantity, from_ns, to_ns)
+    ledger: Callable[[], Awaitable[Mapping[str, Any]]] | None = None
+    status: Callable[[], Mapping[str, Any]] | None = None  # extra members of the status
+    letters: Letters | None = None
+
+
+class Letters(Protocol):
+    """The dead letters, as far as the screens need them."""
+
+    def list(self, conn: apsw.Connection, *, limit: int, before: int | None) -> Sequence[Mapping[str, Any]]:
+        """Newest first, ids below `before`, without payloads."""
+        ...
+
+    def get(self, conn: apsw.Connection, letter_id: int) -> Mapping[str, Any] | None:
+        """One letter with `payload` bytes; None where there is none."""
+        ...
+
+
+class Query:
+    """The read door."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._looks = Looks(parts.db, parts.audit, parts.clock, parts.ops)
+        self.feed = Feed(parts.events, parts.registry, parts.latest, parts.clock)
+
+    @property
+    def view(self) -> RegistryView:
+        """The registry at the committed head."""
+        return self.feed.view
+
+    def cursor(self) -> str:
+        """Where the event log stands: what is read after this call holds at least everything up to here."""
+        return f"{self._parts.events.lineage}:{self._parts.events.head}"
+
+    def now_ms(self) -> int:
+        """Server time, UTC milliseconds."""
+        return self._parts.clock.now_ns() // NS_PER_MS
+
+    # --- the person ------------------------------------------------------------------------------------------------
+
+    def me(self, asker: Asker) -> dict[str, Any]:
+        """Who is signed in."""
+        return lists.me_json(self.view, asker)
+
+    def reach(self, asker: Asker) -> Reach:
+        """Whose vitals and which sites the person sees now."""
+        return self.feed.scope(asker)
+
+    # --- the wall --------------------------------------------------------------------------------------------------
+
+    async def wall(self, asker: Asker, site_id: str, zone_id: str | None = None) -> dict[str, Any]:
+        """The wall of a site or one of its zones; raises Missing."""
+        view, now_ns = self.view, self._parts.clock.now_ns()
+        zone = view.zones.get(zone_id) if zone_id is not None else None
+        if site_id not in sites_of(view, asker) or (zone_id is not None and (zone is None or zone.site_id != site_id)):
+            raise Missing
+        await self._looks.looked(asker, "wall", f"{site_id}/{zone_id or '*'}")
+        cursor = self.cursor()
+        alerts = [alert for alert in await self._open_alerts(asker) if alert.site_id == site_id and zone_id in (None, alert.zone_id)]
+        shown = [tile for tile in tiles(view, now_ns) if tile.site_id == site_id and zone_id in (None, tile.zone_id)]
+        site = view.sites[site_id]
+        return {
+            "t_ms": now_ns // NS_PER_MS,
+            "cursor": cursor,
+            "site": {"id": site.id, "name": site.name, "tz": site.tz},
+            "zones": [{"id": row.id, "name": row.name} for row in view.zones.values() if row.site_id == site_id],
+            "beds": [self._tile(asker, tile, alerts, now_ns) for tile in shown],
+            "alerts": [alert_json(view, alert) for alert in alerts],
+            "duty": self._duty(asker, site_id, zone_id, now_ns),
+            "faults": self._faults(asker),
+        }
+
+    def _tile(self, asker: Asker, tile: Tile, alerts: Sequence[AlertView], now_ns: int) -> dict[str, Any]:
+        if tile.resident is None:
+            return tile_json(tile, identity=False, vitals=None, alert_ids=())
+        scope = resident_scope(self.view, tile.resident.id)
+        identity = may(asker, Action.READ, scope, FieldClass.IDENTITY)
+        vitals = vitals_of(tile, self._parts.latest, now_ns) if may(asker, Action.READ, scope, FieldClass.VITALS) else None
+        of_whom = [(alert.id, alert.resident_id) for alert in alerts if alert.resident_id is not None]
+        about = [alert_id for alert_id, resident_id in of_whom if self.view.canonical(resident_id) == tile.resident.id]
+        return tile_json(tile, identity=identity, vitals=vitals, alert_ids=about)
+
+    def _duty(self, asker: Asker, site_id: str, zone_id: str | None, now_ns: int) -> list[dict[str, str]]:
+        if not may(asker, Action.READ, site_scope(site_id), FieldClass.STAFF):
+            return []
+        ids = [staff_id for role in DUTY_ROLES for staff_id in rota.on_duty(self.view, site_id, zone_id, role, now_ns)]
+        rows = [self.view.staff[staff_id] for staff_id in dict.fromkeys(ids) if staff_id in self.view.staff]
+        return [{"name": staff.name, "initials": staff.initials} for staff in rows]
+
+    def _faults(self, asker: Asker) -> list[dict[str, Any]]:
+        if not may(asker, Action.READ, None, FieldClass.SYSTEM):
+            return []
+        return [{"code": fault.code, "subject": fault.subject, "params": plain(fault.params)} for fault in self._parts.ops.faults()]
+
+    # --- alerts ----------------------------------------------------------------------------------------------------
+
+    def may_see(self, asker: Asker, alert: AlertView) -> bool:
+        """Whether the person may know of the alert."""
+        return may(asker, Action.READ, alert_scope(self.view, alert), FieldClass.ALERTS)
+
+    async def _open_alerts(self, asker: Asker) -> list[AlertView]:
+        """Open alerts in the desk's order; what is folded into a site's alert is spoken for by that one."""
+        found = await self._parts.db.read(AlertDesk.open_alerts)
+        return [alert for alert in found if alert.folded_into is None and self.may_see(asker, alert)]
+
+    async def alerts(self, asker: Asker, *, every: bool = False, limit: int = 200) -> dict[str, Any]:
+        """Open alerts in the order of the queue, or all of the last ones, newest first."""
+        limit = max(1, min(limit, MAX_ALERTS))
+        await self._looks.looked(asker, "alerts", "all" if every else "open")
+        cursor = self.cursor()
+        if every:
+            rows = await self._parts.db.read(lambda conn: recent_alerts(conn, MAX_ALERTS))
+            found = [alert for alert in rows if self.may_see(asker, alert)]
+        else:
+            found = await self._open_alerts(asker)
+        return {"t_ms": self.now_ms(), "cursor": cursor, "alerts": [alert_json(self.view, alert) for alert in found[:limit]]}
+
+    async def alert_view(self, asker: Asker, alert_id: str) -> AlertView:
+        """An alert that the person may know of; raises Missing."""
+        try:
+            alert = await self._parts.db.read(lambda conn: AlertDesk.get(conn, alert_id))
+        except AlertNotFound:
+            raise Missing from None
+        if not self.may_see(asker, alert):
+            raise Missing
+        return alert
+
+    async def alert(self, asker: Asker, alert_id: str) -> dict[str, Any]:
+        """An alert with its history, its resident's last values and the trend of the last 30 minutes; raises Missing."""
+        alert = await self.alert_view(asker, alert_id)
+        await self._looks.looked(asker, "alert", alert.id, resident=alert.resident_id)
+        history = await self._parts.db.read(lambda conn: AlertDesk.history(conn, alert_id))
+        document = {"t_ms": self.now_ms(), "alert": alert_json(self.view, alert), "history": plain(history), "vitals": {}, "trend": {}}
+        tile = self._resident_tile(asker, alert)
+        if tile is not None:
+            document["vitals"] = vitals_of(tile, self._parts.latest, self._parts.clock.now_ns()).vitals
+            document["trend"] = await self._trend(tile)
+        return document
+
+    def _resident_tile(self, asker: Asker, alert: AlertView) -> Tile | None:
+        if alert.resident_id is None:
+            return None
+        wanted = self.view.canonical(alert.resident_id)
+        if not may(asker, Action.READ, resident_scope(self.view, wanted), FieldClass.VITALS):
+            return None
+        found = (tile for tile in tiles(self.view, self._parts.clock.now_ns()) if tile.resident is not None and tile.resident.id == wanted)
+        return next(found, None)
+
+    async def _trend(self, tile: Tile) -> dict[str, dict[str, list[Any]]]:
+        if self._parts.trend is None:
+            return {}
+        to_ns = self._parts.clock.now_ns()
+        result: dict[str, dict[str, list[Any]]] = {}
+        for source in tile.sources:
+            from_ns = max(source.bound_ns, to_ns - TREND_S * NS_PER_S)
+            points = await self._parts.trend(source.device_id, source.quantity, from_ns, to_ns)
+            if points and len(points) > len(result.get(source.quantity, {}).get("t_ms", ())):
+                values = [None if value != value else value for _, value in points]
+                result[source.quantity] = {"t_ms": [ms(t_ns) for t_ns, _ in points], "value": values}
+        return result
+
+    async def why(self, asker: Asker, alert_id: str) -> dict[str, Any]:
+        """Who was told of an alert or not, by which channel, and why; raises Missing."""
+        alert = await self.alert_view(asker, alert_id)
+        await self._looks.looked(asker, "alert.why", alert.id, resident=alert.resident_id)
+        return {"t_ms": self.now_ms(), "told": plain(await self._parts.db.read(lambda conn: AlertDesk.why(conn, alert_id)))}
+
+    # --- the registry ----------------------------------------------------------------------------------------------
+
+    async def residents(self, asker: Asker) -> dict[str, Any]:
+        """Residents in reach."""
+        await self._looks.looked(asker, "residents", "list")
+        return {"t_ms": self.now_ms(), "residents": lists.resident_rows(self.view, asker)}
+
+    async def resident(self, asker: Asker, resident_id: str) -> dict[str, Any]:
+        """One resident with what the asker may see; raises Missing."""
+        now_ns = self._parts.clock.now_ns()
+        document = lists.resident_detail(self.view, asker, resident_id, now_ns)
+        await self._looks.looked(asker, "resident", document["id"], resident=document["id"])
+        if may(asker, Action.READ, resident_scope(self.view, document["id"]), FieldClass.VITALS):
+            tile = next((t for t in tiles(self.view, now_ns) if t.resident is not None and t.resident.id == document["id"]), None)
+            if tile is not None:
+                vitals = vitals_of(tile, self._parts.latest, now_ns)
+                document |= {"vitals": vitals.vitals, "monitoring": vitals.monitoring, "monitoring_since_ms": vitals.monitoring_since_ms}
+        return {"t_ms": self.now_ms(), "resident": document}
+
+    async def devices(self, asker: Asker, *, inbox: bool = False) -> dict[str, Any]:
+        """Devices in reach, or those that speak and belong to nobody."""
+        await self._looks.looked(asker, "inbox" if inbox else "devices", "list")
+        return {"t_ms": self.now_ms(), "devices": lists.device_rows(self.view, asker, self._parts.clock.now_ns(), inbox=inbox)}
+
+    async def registry(self, asker: Asker) -> dict[str, Any]:
+        """Sites in reach with what is in them."""
+        return {"t_ms": self.now_ms(), **lists.registry_json(self.view, asker)}
+
+    async def users(self, asker: Asker) -> dict[str, Any]:
+        """Accounts, without any secret; administrators only."""
+        self._must(asker, Action.READ, None, FieldClass.USERS)
+        await self._looks.looked(asker, "users", "list")
+        return {"t_ms": self.now_ms(), "users": [plain(user) for user in sorted(self.view.users.values(), key=lambda user: user.login)]}
+
+    # --- the house -------------------------------------------------------------------------------------------------
+
+    async def audit(self, asker: Asker, *, after: int, limit: int, resident: str | None) -> dict[str, Any]:
+        """Rows of the audit; reading it is for the purpose of audit, and a row of it."""
+        if not allow(asker.subject, Action.READ, None, FieldClass.AUDIT, Purpose.AUDIT):
+            raise Missing
+        await self._looks.looked(asker, "audit", resident or "all")
+        rows = await self._parts.db.read(lambda conn: self._parts.audit.rows(conn, after=after, limit=limit, resident=resident))
+        return {"t_ms": self.now_ms(), "rows": [plain(row) for row in rows]}
+
+    async def status(self, asker: Asker) -> dict[str, Any]:
+        """How the gateway is: faults, counters, where the logs stand."""
+        self._must(asker, Action.READ, None, FieldClass.SYSTEM)
+        ops = self._parts.ops
+        now_ns = self._parts.clock.monotonic_ns()
+        return {
+            "t_ms": self.now_ms(),
+            "cursor": self.cursor(),
+            "faults": self._faults(asker),
+            "counters": dict(sorted(ops.counters.items())),
+            "progress_age_s": {name: max(0.0, (now_ns - t_ns) / NS_PER_S) for name, t_ns in sorted(ops.progress_ns.items())},
+            **(plain(self._parts.status()) if self._parts.status is not None else {}),
+        }
+
+    async def ledger(self, asker: Asker) -> dict[str, Any]:
+        """Received, stored, lost and duplicate readings; raises Unavailable where nobody keeps the ledger."""
+        self._must(asker, Action.READ, None, FieldClass.SYSTEM)
+        if self._parts.ledger is None:
+            raise Unavailable("ledger.unavailable")
+        return {"t_ms": self.now_ms(), "ledger": plain(await self._parts.ledger())}
+
+    async def dead_letters(self, asker: Asker, *, limit: int, before: int | None) -> dict[str, Any]:
+        """Messages that could not be decoded, without their payload; raises Missing or Unavailable."""
+        letters = self._letters(asker)
+        await self._looks.looked(asker, "deadletters", "list")
+        rows = await self._parts.db.read(lambda conn: letters.list(conn, limit=limit, before=before))
+        return {"t_ms": self.now_ms(), "letters": [plain(row) for row in rows]}
+
+    async def dead_letter(self, asker: Asker, letter_id: int) -> dict[str, Any]:
+        """One dead letter with its raw bytes; raises Missing or Unavailable."""
+        letters = self._letters(asker)
+        row = await self._parts.db.read(lambda conn: letters.get(conn, letter_id))
+        if row is None:
+            raise Missing
+        await self._looks.looked(asker, "deadletter", str(letter_id))
+        document = plain({key: value for key, value in row.items() if key != "payload"})
+        payload = bytes(row.get("payload", b""))
+        return {"t_ms": self.now_ms(), "letter": {**document, "payload_base64": b64encode(payload).decode()}}
+
+    def _letters(self, asker: Asker) -> Letters:
+        """Raw bytes may be anybody's: they are for those who answer for the whole installation."""
+        self._must(asker, Action.READ, None, FieldClass.RAW)
+        if self._parts.letters is None:
+            raise Unavailable("deadletter.no_intake")
+        return self._parts.letters
+
+    def _must(self, asker: Asker, action: Action, scope: Scope | None, field_class: FieldClass) -> None:
+        if not may(asker, action, scope, field_class):
+            raise Missing
