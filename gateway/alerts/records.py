@@ -145,7 +145,7 @@ def adopt(body: str, now: Moment, stepped_back: bool) -> Case:
     raw = json.loads(body)
     timers: dict[Timer, int] = {}
     for name, (_, wall_due, span) in raw["timers"].items():
-        left = max(0, min(wall_due - now.wall_ns, span))
+        left = min(wall_due - now.wall_ns, span)  # below zero: overdue by that much
         if stepped_back:
             left = 0 if name == Timer.STEP else span
         timers[Timer(name)] = now.mono_ns + left

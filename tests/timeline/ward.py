@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -140,6 +141,14 @@ class Ward:
 
     async def wait(self, seconds: float) -> None:
         await self.clock.advance(seconds)
+
+    async def freeze(self, seconds: float) -> None:
+        """The process is stopped and continued (SIGSTOP, SIGCONT): time passes, and only then all that is due wakes."""
+        clock = self.clock
+        clock._move_to(clock.monotonic_ns() + round(seconds * NS_PER_S))
+        clock._sleepers = [(max(due, clock.monotonic_ns()), n, future) for due, n, future in clock._sleepers]
+        heapq.heapify(clock._sleepers)
+        await clock.advance(0)
 
     @property
     def t(self) -> float:
