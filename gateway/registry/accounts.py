@@ -24,7 +24,8 @@ from gateway.vocabulary import Actor, Role
 
 LANGUAGES = ("zh", "en")
 IDLE_S = {Role.CAREGIVER: 12 * 3600, Role.FAMILY: 24 * 3600, Role.CLINICIAN: 900, Role.OPERATOR: 1800, Role.ADMIN: 900}
-LONGEST_S = {Role.CAREGIVER: 7 * 86400, Role.FAMILY: 30 * 86400, Role.CLINICIAN: 12 * 3600, Role.OPERATOR: 12 * 3600, Role.ADMIN: 12 * 3600}
+_DAY_S = 86400
+LONGEST_S = {Role.CAREGIVER: 7 * _DAY_S, Role.FAMILY: 30 * _DAY_S, Role.CLINICIAN: _DAY_S, Role.OPERATOR: _DAY_S, Role.ADMIN: _DAY_S}
 TOUCH_S = 30  # a session's last use is written at most this often
 SESSIONS_PER_USER = 20  # the oldest ones end
 
@@ -33,7 +34,8 @@ COMPONENT = Component(
     migrations=(
         """
         CREATE TABLE account (
-            user_id TEXT PRIMARY KEY, login TEXT NOT NULL UNIQUE, hash TEXT NOT NULL, must_change INTEGER NOT NULL, changed_ns INTEGER NOT NULL
+            user_id TEXT PRIMARY KEY, login TEXT NOT NULL UNIQUE, hash TEXT NOT NULL, must_change INTEGER NOT NULL,
+            changed_ns INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
         CREATE TABLE session (
             id_hash BLOB PRIMARY KEY, user_id TEXT NOT NULL, role TEXT NOT NULL, created_ns INTEGER NOT NULL, used_ns INTEGER NOT NULL
@@ -48,7 +50,7 @@ COMPONENT = Component(
 )
 
 
-class SignInRefused(RuntimeError):  # noqa: N818 - reads as what happened
+class SignInRefused(RuntimeError):
     """Login or password is wrong, or the account is disabled: nobody learns which."""
 
 
@@ -219,7 +221,7 @@ def create_account(
     return user
 
 
-def change_account(tx: Tx, user_id: str, **fields: Any) -> User:
+def change_account(tx: Tx, user_id: str, /, **fields: Any) -> User:
     """Change an account; what narrows or widens its reach ends its sessions."""
     former = _user(tx, user_id)
     user = _checked(tx, former, fields)

@@ -13,10 +13,11 @@ FREE_PAIR = 5  # wrong tries of one login from one address before waiting begins
 FREE_WIDE = 30  # of one login from anywhere, or from one address with any login
 FIRST_WAIT_S = 30
 LONGEST_WAIT_S = 900
+LONGEST_WIDE_WAIT_S = 60
 FORGET_S = 3600  # after the last try
 
 
-class TooManyAttempts(RuntimeError):  # noqa: N818 - reads as what happened
+class TooManyAttempts(RuntimeError):
     """Wait `retry_after_s` before the next try; the same whether the login exists or not."""
 
     def __init__(self, retry_after_s: int) -> None:
@@ -34,7 +35,9 @@ class Attempts:
     async def begin(self, login: str, peer: str) -> tuple[bytes, ...]:
         """Count a try; raises TooManyAttempts where one has to wait. Returns the keys for `succeeded`."""
         pair = _key("pair", login, peer)
-        limits = {pair: FREE_PAIR, _key("login", login): FREE_WIDE, _key("peer", peer): FREE_WIDE}
+        limits = {pair: FREE_PAIR, _key("login", login): FREE_WIDE}
+        if peer:
+            limits[_key("peer", peer)] = FREE_WIDE
         now = self._clock.now_ns()
         wait_s = await self._db.write(lambda conn: _count(conn, limits, now), lane=Lane.NOW)
         if wait_s > 0:
@@ -57,7 +60,8 @@ def _count(conn: apsw.Connection, limits: dict[bytes, int], now_ns: int) -> int:
     for key, free in limits.items():
         row = conn.execute("SELECT failures, last_ns FROM sign_in_attempt WHERE key = ?", (key,)).fetchone()
         if row is not None and row[0] >= free:
-            pause_s = min(FIRST_WAIT_S * 2 ** min(row[0] - free, 10), LONGEST_WAIT_S)
+            # A wide wait stays short: a stranger who guesses must not keep a colleague out for long.
+            pause_s = min(FIRST_WAIT_S * 2 ** min(row[0] - free, 10), LONGEST_WAIT_S if free == FREE_PAIR else LONGEST_WIDE_WAIT_S)
             rest_ns = min(row[1] + pause_s * NS_PER_S - now_ns, pause_s * NS_PER_S)  # not longer after a step of the clock
             wait_s = max(wait_s, -(-rest_ns // NS_PER_S))
     if wait_s > 0:

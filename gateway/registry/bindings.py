@@ -43,7 +43,7 @@ def set_device(
         },
         first_seen_ns=None if former is None else former.first_seen_ns,
     )
-    tx.put("device.set", row)
+    tx.settle("device.set", tx.view.devices, row)
     return row
 
 
@@ -97,7 +97,7 @@ def bind(
     start = check.past_time("from", from_ns, tx.now_ns)
     if to_ns is not None and to_ns <= start:
         raise RegistryError("time.order", field="to")
-    resident_id, place = _target(tx, resident, site, zone, room, bed)
+    resident_id, place = target(tx, resident, site, zone, room, bed)
     _must_be_here(tx, resident_id, to_ns)
     for other in tx.view.bindings_of(device.id):
         if not _overlaps(other, start, to_ns):
@@ -133,7 +133,7 @@ def correct_binding(
     if to_ns is not None and to_ns <= start:
         raise RegistryError("time.order", field="to")
     reason = check.text("reason", reason, limit=check.NOTE_LIMIT)
-    resident_id, place = (None, None) if resident is None and bed is None else _target(tx, resident, None, None, None, bed)
+    resident_id, place = (None, None) if resident is None and bed is None else target(tx, resident, None, None, None, bed)
     _must_be_here(tx, resident_id, to_ns)
     for other in [other for other in tx.view.bindings_of(device.id) if _overlaps(other, start, to_ns)]:
         _cut(tx, other, start, to_ns, reason)
@@ -160,9 +160,10 @@ def _device(tx: Tx, device_id: str) -> Device:
     return device
 
 
-def _target(
+def target(
     tx: Tx, resident: str | None, site: str | None, zone: str | None, room: str | None, bed: str | None
 ) -> tuple[str | None, Place | None]:
+    """Return (resident id, place) of what a binding is to point at."""
     somewhere = any(part is not None for part in (site, zone, room, bed))
     if resident is None and not somewhere:
         raise RegistryError("binding.target")

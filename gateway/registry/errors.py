@@ -28,6 +28,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "No such time zone: {value}. Use an IANA name such as Asia/Shanghai.",
     ),
     "code.taken": ("编号“{value}”已被使用。请换一个编号。", "The code {value} is taken. Choose another one."),
+    "code.several": ("编号“{value}”在多个站点使用。请同时填写站点。", "Several sites use the code {value}. Give the site as well."),
     "id.invalid": (
         "{field}只能包含字母、数字、- 和 _，最多 64 个字符。",
         "{field} may contain letters, digits, - and _ only, at most 64 characters.",
@@ -80,6 +81,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     ),
     "csv.double_column": ("列“{value}”出现了两次。请删除一列。", "The column {value} appears twice. Remove one."),
     "csv.duplicate": ("与第 {line} 行的编号相同。请删除或改号。", "The same code as on line {line}. Remove the row or change the code."),
+    "csv.double_file": ("与文件“{value}”是同一种内容。请合并为一个文件。", "The same kind of content as {value}. Put both into one file."),
     "csv.unknown_file": ("无法识别的文件。文件名应为：{names}。", "Not a file we know. File names are: {names}."),
     "csv.formula": (
         "以 = + - @ 开头的内容会被表格软件当作公式。请去掉该符号。",

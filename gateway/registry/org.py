@@ -19,7 +19,7 @@ def set_organisation(tx: Tx, *, name: str, code: str = "", organisation_id: str 
     row_id = tx.new_id(organisation_id)
     code = tx.free_code(tx.view.organisations, row_id, check.code("code", code))
     row = Organisation(id=row_id, name=check.text("name", name), code=code)
-    tx.put("organisation.set", row)
+    tx.settle("organisation.set", tx.view.organisations, row)
     return row
 
 
@@ -43,7 +43,7 @@ def set_site(
         code=tx.free_code(tx.view.sites, row_id, check.code("code", code)),
         organisation_id=None if organisation is None else tx.find(tx.view.organisations, "organisation", organisation).id,
     )
-    tx.put("site.set", row)
+    tx.settle("site.set", tx.view.sites, row)
     return row
 
 
@@ -54,7 +54,7 @@ def set_zone(tx: Tx, *, site: str, name: str, code: str = "", zone_id: str | Non
     _stays_in_site(tx.view.zones.get(row_id), place.id, "zone")
     code = tx.free_code(tx.view.zones, row_id, check.code("code", code), site_id=place.id)
     row = Zone(id=row_id, site_id=place.id, name=check.text("name", name), code=code)
-    tx.put("zone.set", row)
+    tx.settle("zone.set", tx.view.zones, row)
     return row
 
 
@@ -65,7 +65,7 @@ def set_room(tx: Tx, *, site: str, name: str, zone: str | None = None, code: str
     _stays_in_site(tx.view.rooms.get(row_id), place.site_id, "room")
     code = tx.free_code(tx.view.rooms, row_id, check.code("code", code), site_id=place.site_id)
     row = Room(id=row_id, site_id=place.site_id, zone_id=place.zone_id, name=check.text("name", name), code=code)
-    tx.put("room.set", row)
+    tx.settle("room.set", tx.view.rooms, row)
     for bed in [bed for bed in tx.view.beds.values() if bed.room_id == row_id and bed.zone_id != row.zone_id]:
         tx.put("bed.set", replace(bed, zone_id=row.zone_id))
         _carry_occupant(tx, bed.id)
@@ -83,7 +83,7 @@ def set_bed(
     row = Bed(
         id=row_id, site_id=place.site_id, zone_id=place.zone_id, room_id=place.room_id, label=check.text("label", label), code=code
     )  # fmt: skip
-    tx.put("bed.set", row)
+    tx.settle("bed.set", tx.view.beds, row)
     _carry_occupant(tx, row_id)
     return row
 
@@ -136,7 +136,7 @@ def set_staff(
         },
         code=tx.free_code(tx.view.staff, row_id, check.code("code", code)),
     )
-    tx.put("staff.set", row)
+    tx.settle("staff.set", tx.view.staff, row)
     return row
 
 
@@ -179,7 +179,7 @@ def set_rota(
         rota.check(row)
     except rota.RotaError as error:
         raise RegistryError("rota.invalid", field="rota", reason=str(error)) from error
-    tx.put("rota.set", row)
+    tx.settle("rota.set", tx.view.rota, row)
     return row
 
 

@@ -24,7 +24,7 @@ _COMMON = frozenset(
 )  # fmt: skip
 
 
-class Busy(RuntimeError):  # noqa: N818 - reads as what happened
+class Busy(RuntimeError):
     """Too many sign-ins are being checked; ask again in a moment."""
 
 

@@ -79,19 +79,9 @@ class Registry:
         """Return the view of what had been recorded by then: the other time axis of the bindings."""
         return await self._db.read(lambda conn: _recorded_by(conn, recorded_ns))
 
-    def dry_run(self, actor: Actor, command: Callable[[Tx], T]) -> T:
-        """Run a command on a copy of the file's present state and throw away what it wrote; blocking."""
-        result: list[T] = []
-
-        def unit(conn: apsw.Connection) -> None:
-            result.append(command(self._tx(conn, actor)))
-            raise _DiscardedError
-
-        try:
-            self._db.write_sync(unit)
-        except _DiscardedError:
-            pass  # meant: the savepoint is rolled back
-        return result[-1]
+    def rehearse(self, actor: Actor, command: Callable[[Tx], T]) -> T:
+        """Run a command on a copy of the present view; nothing is written, and the writer is not kept from its work."""
+        return command(Tx(None, self.view.copy(), self._clock.now_ns(), actor))
 
     def _unit(self, actor: Actor, command: Callable[[Tx], T]) -> Callable[[apsw.Connection], tuple[int, T]]:
         def unit(conn: apsw.Connection) -> tuple[int, T]:
@@ -123,10 +113,6 @@ class Registry:
                 self._view = view
             else:
                 self._view.offset = head
-
-
-class _DiscardedError(Exception):
-    """Carries a dry run out of its savepoint."""
 
 
 def _recorded_by(conn: apsw.Connection, recorded_ns: int) -> RegistryView:

@@ -42,6 +42,7 @@ _INSERT = """
 _AFTER = 'SELECT "offset", recorded_ns, kind, subject, actor, body FROM registry_row WHERE "offset" > ? AND "offset" <= ? ORDER BY "offset"'
 _HISTORY = 'SELECT "offset", recorded_ns, kind, subject, actor, body FROM registry_row WHERE subject = ? ORDER BY "offset" LIMIT ?'
 LAST_OFFSET = 2**63 - 1
+_SEVERAL = "\0"  # no id looks like this
 
 R = TypeVar("R")
 
@@ -65,21 +66,31 @@ def _event(values: tuple[Any, ...]) -> EventRow:
 class Tx:
     """What a command function gets; `view` is a private copy that already shows everything written before in this transaction."""
 
-    def __init__(self, conn: apsw.Connection, view: RegistryView, now_ns: int, actor: Actor, audit: Audit | None) -> None:
-        self.conn = conn
+    def __init__(self, conn: apsw.Connection | None, view: RegistryView, now_ns: int, actor: Actor, audit: Audit | None = None) -> None:
+        self._conn = conn
         self.view = view
         self.now_ns = now_ns
         self.actor = actor
         self.emitted = 0
         self._audit = audit
+        self._codes: dict[type[Any], dict[tuple[str | None, str], str]] = {}  # (site, code) -> id; built when first asked for
+
+    @property
+    def conn(self) -> apsw.Connection:
+        """The transaction's connection; a rehearsal has none."""
+        if self._conn is None:
+            raise RuntimeError("this command cannot be rehearsed: it writes beside the registry")
+        return self._conn
 
     def emit(self, kind: str, subject: str, body: Mapping[str, Any]) -> None:
         """Append the event and its row, and take it into the view."""
         encoded = json.dumps(dict(body), ensure_ascii=False, allow_nan=False)
         content = json.loads(encoded)  # tuples become lists here, exactly as every later reader will see them
-        offset = events.append(self.conn, kind=kind, subject=subject, actor=self.actor.id, body=content, t_ns=self.now_ns)
-        span = (content.get("valid_from_ns", content.get("at_ns")), content.get("valid_to_ns"))
-        self.conn.execute(_INSERT, (offset, kind, subject, self.now_ns, self.actor.id, *span, encoded))
+        offset = self.view.offset + 1
+        if self._conn is not None:
+            offset = events.append(self._conn, kind=kind, subject=subject, actor=self.actor.id, body=content, t_ns=self.now_ns)
+            span = (content.get("valid_from_ns", content.get("at_ns")), content.get("valid_to_ns"))
+            self._conn.execute(_INSERT, (offset, kind, subject, self.now_ns, self.actor.id, *span, encoded))
         self.view.apply(EventRow(offset=offset, t_ns=self.now_ns, kind=kind, subject=subject, actor=self.actor.id, body=content))
         self.emitted += 1
         self.note(kind, subject, resident=_resident_in(kind, content), offset=offset)
@@ -87,13 +98,20 @@ class Tx:
     def put(self, kind: str, row: Any, **extra: Any) -> None:
         """Emit a whole record (a dataclass with an `id`) with extra keys beside its fields."""
         self.emit(kind, row.id, {**asdict(row), **extra})
+        if type(row) in self._codes:
+            _index(self._codes[type(row)], row)
+
+    def settle(self, kind: str, table: Mapping[str, Any], row: Any) -> None:
+        """Put a record; what stands like this already is left alone."""
+        if table.get(row.id) != row:
+            self.put(kind, row)
 
     def note(self, action: str, subject: str, *, resident: str | None = None, outcome: str = "allowed", **detail: Any) -> None:
         """Write an audit row for something that is done in this transaction; ids and numbers only."""
-        if self._audit is not None:
+        if self._audit is not None and self._conn is not None:
             role = "" if self.actor.role is None else self.actor.role.value
             self._audit.append(
-                self.conn,
+                self._conn,
                 actor=self.actor.id,
                 role=role,
                 action=action,
@@ -111,17 +129,41 @@ class Tx:
         """Return the record with this id, or with this code (inside the site, where given); codes of sites are unique, of beds per site."""
         if key in table:
             return table[key]
-        for row in table.values():
-            if key and getattr(row, "code", "") == key and (site_id is None or getattr(row, "site_id", site_id) == site_id):
-                return row
-        raise NotFoundError(field, key[:64])
+        row = self._by_code(table, key, site_id)
+        if row is None:
+            raise NotFoundError(field, key[:64])
+        return row
 
     def free_code(self, table: Mapping[str, Any], row_id: str, code: str, *, site_id: str | None = None) -> str:
         """Return the code; raise ConflictError where another record of the table (of the site) has it."""
-        for other in table.values():
-            if code and other.id != row_id and other.code == code and (site_id is None or other.site_id == site_id):
-                raise ConflictError("code.taken", field="code", value=code)
+        other: Any = self._by_code(table, code, site_id)
+        if other is not None and other.id != row_id:
+            raise ConflictError("code.taken", field="code", value=code)
         return code
+
+    def _by_code(self, table: Mapping[str, R], code: str, site_id: str | None) -> R | None:
+        if not code or not table:
+            return None
+        kind = type(next(iter(table.values())))
+        if kind not in self._codes:
+            self._codes[kind] = {}
+            for row in table.values():
+                _index(self._codes[kind], row)
+        row_id = self._codes[kind].get((site_id, code), "")
+        if row_id == _SEVERAL:
+            raise ConflictError("code.several", field="code", value=code)
+        found = table.get(row_id)
+        return None if found is None or getattr(found, "code", "") != code else found  # the row may have got another code since
+
+
+def _index(codes: dict[tuple[str | None, str], str], row: Any) -> None:
+    """Enter a row under its site and code, and under its code alone where no other site uses the same."""
+    code, site_id = getattr(row, "code", ""), getattr(row, "site_id", None)
+    if not code:
+        return
+    other = codes.get((None, code), row.id)
+    codes[None, code] = row.id if site_id is None or other == row.id else _SEVERAL
+    codes[site_id, code] = row.id
 
 
 def _resident_in(kind: str, body: Mapping[str, Any]) -> str | None:
