@@ -46,17 +46,26 @@ class CommandParts:
     retry_dead_letter: Callable[[int], Awaitable[Mapping[str, Any] | None]] | None = None  # None = no such letter
 
 
+# Parameters of registry errors that are ours or that the asker may know; what was sent is never said back.
+_SAID = ("field", "limit", "allowed", "low", "high", "unit", "quantity", "start", "end", "status", "device")
+
+
+def _params(error: RegistryError) -> dict[str, Any]:
+    found = {name: plain(error.params[name]) for name in _SAID if name in error.params}
+    return {"params": found} if found else {}
+
+
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Registry and account errors as refusals; the words of the field stay, values that were sent do not."""
+    """Registry and account errors as refusals."""
     try:
         yield
     except NotFoundError as error:
         raise Missing from error
     except ConflictError as error:
-        raise Refusal(Kind.CONFLICT, f"registry.{error.code}", field=error.field) from error
+        raise Refusal(Kind.CONFLICT, f"registry.{error.code}", **_params(error)) from error
     except RegistryError as error:
-        raise Refusal(Kind.INVALID, f"registry.{error.code}", field=error.field) from error
+        raise Refusal(Kind.INVALID, f"registry.{error.code}", **_params(error)) from error
     except StoreError as error:
         raise Refusal(Kind.UNAVAILABLE, "store.unavailable", retry_s=2) from error
 
