@@ -126,7 +126,7 @@ def _learn_routine(table: Table, rows: Rows, hour: NDArray[np.int64], mean: NDAr
     former = table["former"][rows]
     gap_s = np.where(former == NEVER_NS, 60.0, (table["minute"][rows] - former) * 60.0)
     # a bin sees one hour of the day, so that what it learns in an hour stands for a day; a gap stands for one hour at most
-    span_s = 24.0 * np.clip(gap_s, 0.0, HOUR_S)
+    span_s = 24.0 * np.clip(gap_s, 60.0, HOUR_S)
     seen_s = table["seen_s"][rows, hour]
     rate = np.maximum(-np.expm1(-span_s / ROUTINE_TAU_S), span_s / (seen_s + span_s))
     mu, var = table["mu"][rows, hour], table["var"][rows, hour]

@@ -104,19 +104,19 @@ class Changes:
 
     def start(self, at: NDArray[np.bool_], table: Table, rows: Rows) -> None:
         """Mark a start where `at`."""
-        self.change[at] |= Change.START
+        self.change[at] |= Change.START.value
         self.onset_key[at] = table["onset_key"][rows[at]]
         self.onset_ns[at] = table["onset_ns"][rows[at]]
 
     def update(self, at: NDArray[np.bool_], table: Table, rows: Rows) -> None:
         """Mark a turn for the worse where `at`."""
-        self.change[at] |= Change.UPDATE
+        self.change[at] |= Change.UPDATE.value
         self.onset_key[at] = table["onset_key"][rows[at]]
         self.onset_ns[at] = table["onset_ns"][rows[at]]
 
     def end(self, at: NDArray[np.bool_], table: Table, rows: Rows) -> None:
         """Mark an end where `at`."""
-        self.change[at] |= Change.END
+        self.change[at] |= Change.END.value
         self.ended_key[at] = table["onset_key"][rows[at]]
         self.ended_ns[at] = table["onset_ns"][rows[at]]
 

@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum, IntFlag
+from enum import IntEnum, IntFlag, StrEnum
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -25,6 +25,15 @@ class Verdict(IntEnum):
     ALARM = 1
     WARMING = 2
     NO_DATA = 3
+
+
+class Stage(StrEnum):
+    """When the engine asks a detector: who is silent, what is believable, what it means for the person, the score over all parts."""
+
+    PRESENCE = "presence"  # sees every reading
+    QUALITY = "quality"  # its ALARM takes the value away from the stages after it
+    CLINICAL = "clinical"
+    SCORE = "score"  # one row per resident, readings are parts
 
 
 class Change(IntFlag):
@@ -95,7 +104,7 @@ class Verdicts:
     onset_ns: NDArray[np.int64]
     ended_key: NDArray[np.int64]
     ended_ns: NDArray[np.int64]
-    evidence: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    evidence: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 def quiet(rows: Rows, verdict: Verdict = Verdict.NO_DATA) -> Verdicts:
@@ -122,6 +131,7 @@ class Detector(Protocol):
 
     rule: str
     version: int
+    stage: Stage
     columns: Mapping[str, Column]
     params: Mapping[str, Column]
 

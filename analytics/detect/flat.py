@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.detect.base import UNKNOWN, Change, Detector, Instant, Verdict, Verdicts, Window, quiet
+from analytics.detect.base import UNKNOWN, Change, Detector, Instant, Stage, Verdict, Verdicts, Window, quiet
 from analytics.table import Column, Rows, Table
 from analytics.windows import NEVER_NS
 
@@ -21,6 +21,7 @@ class Flat:
 
     rule = "flat"
     version = 1
+    stage = Stage.QUALITY
     columns: Mapping[str, Column] = {
         "value": Column("<f8", np.nan),
         "since_ns": Column("<i8", NEVER_NS),

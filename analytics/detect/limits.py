@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analytics import condition
 from analytics.condition import Changes, Input, State, Timing
-from analytics.detect.base import Detector, Instant, Verdict, Verdicts, Window
+from analytics.detect.base import Detector, Instant, Stage, Verdict, Verdicts, Window
 from analytics.table import Column, Rows, Table
 
 COMMON = {
@@ -25,6 +25,7 @@ class Limit:
     """A value below (side -1) or above (side +1) the limit; NaN limit = the series has none and the verdict is NO_DATA."""
 
     version = 1
+    stage = Stage.CLINICAL
 
     def __init__(self, *, side: int) -> None:
         self.rule = "limit.low" if side < 0 else "limit.high"

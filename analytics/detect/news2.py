@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from analytics import condition, score
 from analytics.condition import Input, State, Timing
-from analytics.detect.base import Detector, Instant, Verdict, Verdicts, Window, quiet
+from analytics.detect.base import Detector, Instant, Stage, Verdict, Verdicts, Window, quiet
 from analytics.score import CONSCIOUSNESS, O2, PARTS
 from analytics.table import Column, Rows, Table
 from analytics.windows import NEVER_NS
@@ -28,6 +28,7 @@ class Score:
 
     rule = "news2"
     version = 1
+    stage = Stage.SCORE
     columns: Mapping[str, Column] = condition.COLUMNS | {
         "part": Column("<f8", np.nan, len(PARTS)),
         "part_ns": Column("<i8", NEVER_NS, len(PARTS)),

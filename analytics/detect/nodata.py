@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from analytics.detect.base import UNKNOWN, Change, Detector, Instant, Verdict, Verdicts, Window, quiet
+from analytics.detect.base import UNKNOWN, Change, Detector, Instant, Stage, Verdict, Verdicts, Window, quiet
 from analytics.table import Column, Rows, Table
 
 
@@ -20,6 +20,7 @@ class NoData:
 
     rule = "nodata"
     version = 1
+    stage = Stage.PRESENCE
     columns: Mapping[str, Column] = {
         "seen_ns": Column("<i8"),  # listened time at the last value
         "seen_at_ns": Column("<i8", UNKNOWN),  # its time
@@ -88,7 +89,7 @@ class NoData:
         ends = np.asarray(over, dtype=bool)
         where = np.asarray(index, dtype=np.int64)[ends]
         at = rows[ends]
-        answer.change[where] |= Change.END
+        answer.change[where] |= Change.END.value
         answer.ended_key[where] = state["onset_key"][at]
         answer.ended_ns[where] = state["onset_ns"][at]
         state["active"][at] = False

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics import baseline
-from analytics.detect.base import UNKNOWN, Change, Detector, Instant, Verdict, Verdicts, Window, quiet
+from analytics.detect.base import UNKNOWN, Change, Detector, Instant, Stage, Verdict, Verdicts, Window, quiet
 from analytics.table import Column, Rows, Table
 from analytics.windows import NEVER_NS
 
@@ -26,6 +26,7 @@ class Trend:
 
     rule = "trend"
     version = 1
+    stage = Stage.CLINICAL
     columns: Mapping[str, Column] = baseline.COLUMNS | {
         "up": Column("<f8"),
         "down": Column("<f8"),
@@ -44,7 +45,7 @@ class Trend:
 
     def step(self, window: Window, state: Table) -> Verdicts:
         """Learn one reading per series and judge it; doubtful and unusable ones teach nothing."""
-        answer = quiet(window.rows)
+        answer = _quiet(window.rows)
         counts = window.usable & ~window.doubtful & ~np.isnan(window.value) & (window.params["trend_on"][window.rows] != 0)
         index = np.flatnonzero(counts)
         if not len(index):
@@ -64,7 +65,7 @@ class Trend:
 
     def drop(self, rows: Rows, state: Table) -> Verdicts:
         """END for the rows' conditions; the baseline itself stays the person's."""
-        answer = quiet(rows)
+        answer = _quiet(rows)
         self._end(rows, np.arange(len(rows)), state["active"][rows] != 0, state, answer)
         for name in ("up", "down", "zs"):
             state[name][rows] = 0.0
@@ -104,13 +105,15 @@ class Trend:
             state["alarm_ns"][at] = t_ns[fires]
             state["origin"][at] = window.origin[fires]
             where = index[fires]
-            answer.change[where] |= Change.START
+            answer.change[where] |= Change.START.value
+            answer.evidence["direction"][where] = state["active"][at]
             answer.onset_key[where] = window.key[fires]
             answer.onset_ns[where] = t_ns[fires]
 
     def _end(self, rows: Rows, index: NDArray[np.int64], over: NDArray[np.bool_], state: Table, answer: Verdicts) -> None:
         at, where = rows[over], index[over]
-        answer.change[where] |= Change.END
+        answer.change[where] |= Change.END.value
+        answer.evidence["direction"][where] = state["active"][at]
         answer.ended_key[where] = state["onset_key"][at]
         answer.ended_ns[where] = state["onset_ns"][at]
         state["active"][at] = 0
@@ -121,6 +124,12 @@ class Trend:
         answer.verdict[index] = np.where(state["active"][rows] != 0, np.int8(Verdict.ALARM), verdict)
         height = params["cusum_h"][rows]
         answer.score[index] = np.maximum(state["up"][rows], state["down"][rows]) / height
+
+
+def _quiet(rows: Rows) -> Verdicts:
+    answer = quiet(rows)
+    answer.evidence = {"direction": np.zeros(len(rows), dtype=np.int8)}  # +1 above, -1 below, of a condition that starts or ends
+    return answer
 
 
 DETECTORS: tuple[Detector, ...] = (Trend(),)

@@ -1,1 +1,1 @@
-"""The stream engine: blocks to windows to detectors to findings, with checkpoints."""
+"""Readings and ticks of the journal -> findings: the one place that runs analytics on what comes in."""

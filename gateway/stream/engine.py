@@ -1,0 +1,324 @@
+"""The engine: one block of the journal at a time -> findings. Pure and deterministic; its only clock are the ticks in the journal.
+
+Readings are taken frame by frame in the order of the journal (within a frame by time), each series at most once per round, so that no
+split of the journal into blocks changes a verdict. Late, future and retained readings never reach a detector; calls are findings of
+their own, before anything else. Events are folded at ticks only, up to the offset that the tick names.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics import rounds
+from analytics.detect.base import Change, Detector, Instant, Stage, Verdict, Verdicts, Window
+from analytics.detect.flat import Flat
+from devices.codes import QUANTITIES, Kind
+from devices.model import Quality
+from gateway.events import EventRow
+from gateway.readings import Mark, ReadingBlock, StoredBlock, Tick
+from gateway.registry.view import RegistryView
+from gateway.stream.align import Aligner
+from gateway.stream.bank import Bank
+from gateway.stream.calls import Calls, origin_of
+from gateway.stream.clocks import Clocks
+from gateway.stream.roster import DEVICE, NO_ROW, Roster, Series, in_order
+from gateway.stream.rules import SCORE_PARTS, StreamConfig
+from gateway.stream.speak import Moment, finding
+from gateway.vocabulary import Finding, Origin, Phase
+
+NS_PER_S = 1_000_000_000
+REGISTRY_EVENTS = ("site.", "resident.", "device.", "binding.", "limit.")  # kinds that can move rows or parameters
+STEP_BACK_NS = 2 * NS_PER_S  # a smaller step is jitter
+UNTIMELY = Mark.LATE | Mark.FUTURE | Mark.RETAINED
+SPEECHLESS = Quality.NO_VALUE | Quality.NOT_WORN | Quality.LEAD_OFF | Quality.SENSOR_ERROR | Quality.CUFF_ERROR | Quality.CONTROL_SOLUTION
+DOUBTFUL = Quality.MOTION | Quality.LOW_PERFUSION
+_VITAL = np.array([row.kind in (Kind.CONTINUOUS, Kind.SPOT, Kind.STATUS) for row in QUANTITIES])
+_PART = np.array([SCORE_PARTS.get(row.index, -1) for row in QUANTITIES], dtype=np.int8)
+
+
+class Engine:
+    """State of all series; `step` takes the journal's blocks in order and returns what they mean."""
+
+    def __init__(self, view: RegistryView | None = None, config: StreamConfig | None = None) -> None:
+        self.view = view if view is not None else RegistryView()
+        self.config = config if config is not None else StreamConfig()
+        self.bank = Bank()
+        self.roster = Roster()
+        self.calls = Calls()
+        self.clocks = Clocks()
+        self.counters: Counter[str] = Counter()
+        self.offset = 0  # last journal offset taken
+        self.tick_ns: int | None = None
+        self.listened_ns = 0
+        self.aligned_ns: int | None = None
+        self.scored: int | None = None  # last minute (news2_every_s) whose scores were taken
+        self.wire()
+
+    def wire(self) -> None:
+        """Bind the parts to each other, at the start and after a restore."""
+        self.aligner = Aligner(self.bank, self.roster, self.view, self.config, self._ended)
+        (self._flat,) = (detector for detector in self.bank.detectors if isinstance(detector, Flat))
+        self._found: list[Finding] = []
+        self._now = (self.offset, self.tick_ns or 0)
+
+    def step(self, block: StoredBlock, events: Sequence[EventRow] = ()) -> list[Finding]:
+        """Take the next block; with a tick, `events` are those after the last tick's offset up to this one's."""
+        if block.first <= self.offset:
+            raise ValueError(f"block {block.first} after offset {self.offset}: the engine never goes back")
+        self._found = self.calls.step(block, self.view)
+        if block.tick is not None:
+            self._tick(block.first, block.tick, events)
+        elif block.readings is not None and len(block.readings):
+            self._readings(block.first, block.readings)
+        self.offset = block.last
+        found, self._found = self._found, []
+        found.sort(key=lambda item: (item.offset, item.rule, item.device or "", item.resident or ""))
+        return found
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def _tick(self, offset: int, tick: Tick, events: Sequence[EventRow]) -> None:
+        before_ns = self.tick_ns if self.tick_ns is not None else tick.t_ns
+        passed_ns = tick.t_ns - before_ns
+        if passed_ns < -STEP_BACK_NS:
+            self.bank.shift(passed_ns)
+            self.aligned_ns = None
+        self.listened_ns += min(max(passed_ns, 0), int(self.config.tick_gap_s * NS_PER_S))
+        self.tick_ns = tick.t_ns
+        self._now = (offset, tick.t_ns)
+        self._align(tick, events)
+        for detector in self.bank.detectors:
+            if detector.stage is not Stage.SCORE:
+                self._pass(detector, offset, tick.t_ns)
+        minute = int(tick.t_ns // (self.config.news2_every_s * NS_PER_S))
+        if minute != self.scored:
+            self.scored = minute
+            for detector in self.bank.stage(Stage.SCORE):
+                self._pass(detector, offset, tick.t_ns)
+
+    def _pass(self, detector: Detector, offset: int, now_ns: int) -> None:
+        instant = Instant(now_ns=now_ns, key=offset, listened_ns=self.listened_ns, rows=self.bank.rows_of(detector))
+        self._say(detector, detector.tick(instant, self.bank.states[detector.rule], self.bank.params_of(detector)), None)
+
+    def _align(self, tick: Tick, events: Sequence[EventRow]) -> None:
+        moved = False
+        for event in events:
+            self.view.apply(event)
+            moved = moved or event.kind.startswith(REGISTRY_EVENTS)
+        if self.view.offset != tick.events_offset:
+            raise ValueError(f"tick at events {tick.events_offset}, but the view stands at {self.view.offset}")
+        # bindings and limits also begin and end by time alone
+        due = self.aligned_ns is None or tick.t_ns - self.aligned_ns >= 60 * NS_PER_S
+        if moved or due:
+            self.aligner.all(tick.t_ns, self.listened_ns)
+            self.aligned_ns = tick.t_ns
+
+    # --- readings ----------------------------------------------------------------------------------------------------
+
+    def _readings(self, first: int, readings: ReadingBlock) -> None:
+        names = np.array([self._device(name, int(readings.t_received_ns[0])) for name in readings.devices], dtype=np.int64)
+        device = names[readings.device]
+        self._found += self.clocks.step(first, readings, self.view, self.roster.bound[device])
+        self._alive(first, readings, device)
+        index = np.flatnonzero(
+            ((readings.mark & UNTIMELY) == 0)
+            & ((readings.quality & Quality.WAVE) == 0)
+            & _VITAL[readings.quantity]
+            & self.roster.bound[device]
+        )
+        index = self._own(index, readings, device)
+        if not len(index):
+            return
+        rows = self.roster.rows(device[index], readings.quantity[index])
+        if (rows == NO_ROW).any():
+            new = index[rows == NO_ROW]
+            for at, quantity in in_order(device[new], readings.quantity[new]):
+                self.aligner.seat(at, quantity, self.aligned_ns or int(readings.t_received_ns[0]))
+            rows = self.roster.rows(device[index], readings.quantity[index])
+        index, rows = index[rows >= 0], rows[rows >= 0]
+        order = _order(readings, index)
+        if order is not None:
+            index, rows = index[order], rows[order]
+        parts: list[Window] = []
+        for turn in rounds.split(rows):
+            self._round(first, readings, index[turn], rows[turn], parts)
+        if parts:
+            self._score(parts)
+
+    def _round(self, first: int, readings: ReadingBlock, index: NDArray[np.int64], rows: NDArray[np.int64], parts: list[Window]) -> None:
+        """One reading per series through all stages."""
+        t_ns, mark = readings.t_measured_ns[index], readings.mark[index]
+        last_ns = self.bank.windows.table["last_ns"][rows]
+        old = t_ns < last_ns
+        if old.any():
+            superseded = old & ((mark & Mark.STORED) != 0)
+            self.counters["superseded"] += int(superseded.sum())
+            # a live reading is dated by its reception: if it seems old, the clock stepped back, and it is now all the same
+            t_ns = np.maximum(t_ns, last_ns)
+            keep = ~superseded
+            index, rows, t_ns, mark = index[keep], rows[keep], t_ns[keep], mark[keep]
+            if not len(index):
+                return
+        window = self._window(first, readings, index, rows, t_ns, mark)
+        told = window.usable if not window.usable.all() else slice(None)
+        self.bank.windows.push(rows[told], t_ns[told], window.value[told])
+        self.bank.meta["value"][rows[told]] = window.value[told]
+        self.bank.meta["origin"][rows] = window.origin
+        for detector in self.bank.stage(Stage.PRESENCE):
+            self._say(detector, detector.step(window, self.bank.states[detector.rule]), window)
+        leap = self._flat.screen(window, self.bank.states[self._flat.rule])
+        window.usable = window.usable & ~leap
+        self.counters["leaps"] += int(leap.sum())
+        for detector in self.bank.stage(Stage.QUALITY):
+            answer = detector.step(window, self.bank.states[detector.rule])
+            self._say(detector, answer, window)
+            window.usable = window.usable & (answer.verdict != Verdict.ALARM)
+        for detector in self.bank.stage(Stage.CLINICAL):
+            self._say(detector, detector.step(window, self.bank.states[detector.rule]), window)
+        scored = np.flatnonzero((window.part >= 0) & window.usable & (self.bank.series["resident"][rows] >= 0))
+        if len(scored):
+            parts.append(window.take(scored))
+
+    def _window(
+        self,
+        first: int,
+        readings: ReadingBlock,
+        index: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        t_ns: NDArray[np.int64],
+        mark: NDArray[np.uint16],
+    ) -> Window:
+        value, quality = readings.value[index], readings.quality[index]
+        above, below = (quality & Quality.ABOVE_RANGE) != 0, (quality & Quality.BELOW_RANGE) != 0
+        return Window(
+            rows=rows,
+            t_ns=t_ns,
+            value=value,
+            key=first + index,
+            usable=np.isfinite(value) & ((quality & SPEECHLESS) == 0),
+            doubtful=(quality & DOUBTFUL) != 0,
+            beyond=above.astype(np.int8) - below.astype(np.int8),
+            origin=np.where((mark & Mark.TEST) != 0, np.uint8(Origin.TEST), readings.origin[index]),
+            part=_PART[readings.quantity[index]],
+            params=self.bank.series,
+            listened_ns=self.listened_ns,
+        )
+
+    def _score(self, parts: list[Window]) -> None:
+        """Hand each resident's newest parts of this block to the score: the latest in the journal, not the latest round."""
+        rows = np.concatenate([self.bank.series["resident"][part.rows] for part in parts])
+        part = np.concatenate([window.part for window in parts])
+        key = np.concatenate([window.key for window in parts])
+        order = np.argsort(key, kind="stable")[::-1]
+        _, newest = np.unique(rows[order] * 16 + part[order], return_index=True)
+        pick = np.sort(order[newest])
+        joined = Window(
+            rows=rows[pick],
+            t_ns=np.concatenate([window.t_ns for window in parts])[pick],
+            value=np.concatenate([window.value for window in parts])[pick],
+            key=key[pick],
+            usable=np.ones(len(pick), dtype=bool),
+            doubtful=np.zeros(len(pick), dtype=bool),
+            beyond=np.zeros(len(pick), dtype=np.int8),
+            origin=np.concatenate([window.origin for window in parts])[pick],
+            part=part[pick],
+            params=self.bank.residents,
+        )
+        for detector in self.bank.stage(Stage.SCORE):
+            self._say(detector, detector.step(joined, self.bank.states[detector.rule]), joined)
+
+    def _device(self, name: str, t_ns: int) -> int:
+        known = self.roster.devices.get(name)
+        if known is not None:
+            return known
+        index = self.roster.device(name)
+        self.aligner.device(index, t_ns, self.listened_ns)
+        return index
+
+    def _own(self, index: NDArray[np.int64], readings: ReadingBlock, device: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Without stored readings of whoever had the device before."""
+        stored = index[(readings.mark[index] & Mark.STORED) != 0]
+        if not len(stored):
+            return index
+        others = [
+            at
+            for at in stored
+            if self.view.resident_of(readings.devices[readings.device[at]], int(readings.t_measured_ns[at]))
+            != self.roster.wearers[device[at]].resident
+        ]
+        self.counters["former_wearer"] += len(others)
+        return index[~np.isin(index, others)] if others else index
+
+    def _alive(self, first: int, readings: ReadingBlock, device: NDArray[np.int64]) -> None:
+        """Anything but a retained message shows that its device lives."""
+        spoke = np.flatnonzero((readings.mark & Mark.RETAINED) == 0)
+        unique, at = np.unique(device[spoke], return_index=True)
+        rows = self.roster.rows_of[unique, DEVICE]
+        seated = rows >= 0
+        if not seated.any():
+            return
+        rows, at = rows[seated], spoke[at[seated]]
+        count = len(rows)
+        origin = np.array([origin_of(int(readings.origin[i]), int(readings.mark[i])) for i in at], dtype=np.uint8)
+        self.bank.meta["origin"][rows] = origin
+        window = Window(
+            rows=rows, t_ns=readings.t_received_ns[at], value=np.ones(count), key=first + at, usable=np.ones(count, dtype=bool),
+            doubtful=np.zeros(count, dtype=bool), beyond=np.zeros(count, dtype=np.int8), origin=origin,
+            part=np.full(count, -1, dtype=np.int8), params=self.bank.series, listened_ns=self.listened_ns,
+        )  # fmt: skip
+        for detector in self.bank.stage(Stage.PRESENCE):
+            self._say(detector, detector.step(window, self.bank.states[detector.rule]), window)
+
+    # --- what it means -----------------------------------------------------------------------------------------------
+
+    def _ended(self, detector: Detector, answer: Verdicts) -> None:
+        """Conditions that ended with their binding or limit, at the tick or reading under way."""
+        self._say(detector, answer, None)
+
+    def _say(self, detector: Detector, answer: Verdicts, window: Window | None) -> None:
+        for at in np.flatnonzero(answer.change):
+            change, row = Change(int(answer.change[at])), int(answer.rows[at])
+            offset, t_ns = self._now if window is None else (int(window.key[at]), int(window.t_ns[at]))
+            onset = (int(answer.onset_key[at]), int(answer.onset_ns[at]))
+            ended = (int(answer.ended_key[at]), int(answer.ended_ns[at]))
+            phases = [(Phase.START, onset)] if Change.START in change else []
+            phases += [(Phase.UPDATE, onset)] if Change.UPDATE in change else []
+            if Change.END in change:
+                # with another onset it is the former condition that ended, before this one started
+                phases.insert(len(phases) if ended == onset else 0, (Phase.END, ended))
+            series = self._series(detector, row)
+            for phase, (key, since_ns) in phases:
+                moment = Moment(
+                    phase=phase, row=row, onset_key=key, onset_ns=since_ns, offset=offset, t_ns=t_ns,
+                    origin=self._origin(detector, series, row), direction=int(answer.evidence["direction"][at]) if answer.evidence else 0,
+                )  # fmt: skip
+                self._found.append(finding(detector.rule, detector.version, self.bank, self.config, series, moment))
+
+    def _series(self, detector: Detector, row: int) -> Series:
+        if detector.stage is not Stage.SCORE:
+            return self.roster.at(row)
+        name = self.roster.seats[row] or ""
+        return Series(name, name, "", DEVICE)
+
+    def _origin(self, detector: Detector, series: Series, row: int) -> int:
+        """The worst of the condition's readings; a device that never spoke has the registry's word."""
+        state = int(self.bank.states[detector.rule]["origin"][row])
+        if detector.stage is Stage.SCORE:
+            return state
+        known = self.view.devices.get(series.device)
+        registered = known.origin if known is not None and series.quantity == DEVICE else 0
+        return max(state, int(self.bank.meta["origin"][row]), registered)
+
+
+def _order(readings: ReadingBlock, index: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Order by frame as received and by time within a frame; None if it is so already."""
+    t_ns, frame = readings.t_measured_ns[index], readings.frame[index]
+    same = frame[1:] == frame[:-1]
+    if not (same & (t_ns[1:] < t_ns[:-1])).any():
+        return None
+    run = np.concatenate([[0], np.cumsum(~same)])
+    return np.asarray(np.lexsort((t_ns, run)), dtype=np.int64)
