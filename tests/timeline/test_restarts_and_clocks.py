@@ -184,7 +184,7 @@ async def test_dst_night_calls_exactly_one_shift_at_every_quarter(tmp_path: Path
         house.staff("li", start="22:00", end="02:30")
         house.staff("zhang", start="02:30", end="22:00")
         called = []
-        for quarter in range(0, 12 * 4):
+        for quarter in range(12 * 4):
             await house.call("sos", who="wang")
             called.append([who for who, why in house.told() if why == "new"])
             await house.resolve("li")

@@ -84,9 +84,13 @@ class Ward:
         binding = Binding(id=f"b-{device}", device_id=device, resident_id=resident, place=None, valid_from_ns=0)
         self.view._index_binding(binding)
 
-    def staff(self, who: str, role: str = "caregiver", start: str = "00:00", end: str = "00:00", channels: tuple[str, ...] | None = None) -> None:
+    def staff(
+        self, who: str, role: str = "caregiver", start: str = "00:00", end: str = "00:00", channels: tuple[str, ...] | None = None
+    ) -> None:
         names = self.channels if channels is None else channels
-        self.view.staff[who] = Staff(id=who, name=who.title(), initials=who[:1], role=role, user_id=f"u-{who}", channels=dict.fromkeys(names, who))
+        self.view.staff[who] = Staff(
+            id=who, name=who.title(), initials=who[:1], role=role, user_id=f"u-{who}", channels=dict.fromkeys(names, who)
+        )
         self.view.rota[f"r-{who}"] = RotaRow(id=f"r-{who}", site_id=SITE, staff_id=who, role=role, weekdays=ALL_DAYS, start=start, end=end)
 
     # --- running ---------------------------------------------------------------------------------------------------
