@@ -179,7 +179,9 @@ class Writer:
     def sick(self, target: Target) -> None:
         """Ask for `target.tend()` until it says that it is well; called by targets."""
         with self._wake:
-            self._sick.add(target)
+            if target not in self._sick:
+                self._sick.add(target)
+                self._tended_ns = self.clock.monotonic_ns()  # not at once: it has just failed
             self._wake.notify()
 
     # -- the writer thread

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -16,8 +17,10 @@ from gateway.store import cursor as cursors
 ITEMS = Component(
     "items",
     (
-        "CREATE TABLE item(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;"
-        "CREATE TABLE child(item INTEGER REFERENCES item(id) DEFERRABLE INITIALLY DEFERRED) STRICT",
+        """
+        CREATE TABLE item(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
+        CREATE TABLE child(item INTEGER REFERENCES item(id) DEFERRABLE INITIALLY DEFERRED) STRICT;
+        """,
     ),
 )
 
@@ -115,7 +118,7 @@ async def test_one_bad_unit_spoils_nothing(db: Database) -> None:
         conn.execute("INSERT INTO item(text) VALUES('half')")
         raise KeyError("half-way")
 
-    writes = [db.submit(insert("a")), db.submit(insert("a")), db.submit(half), db.submit(insert("b"))]
+    writes: list[asyncio.Future[Any]] = [db.submit(insert("a")), db.submit(insert("a")), db.submit(half), db.submit(insert("b"))]
     gate.opened.set()
     await held
     results = await asyncio.gather(*writes, return_exceptions=True)
@@ -127,11 +130,15 @@ async def test_a_failed_commit_fails_everybody_in_it(db: Database, ops: Ops) -> 
     gate = Gate()
     held = db.submit(gate.unit)
     await asyncio.to_thread(gate.entered.wait, 4)
-    writes = [db.submit(insert("a")), db.submit(lambda conn: conn.execute("INSERT INTO child VALUES(99)")), db.submit(insert("b"))]
+
+    def orphan(conn: apsw.Connection) -> None:
+        conn.execute("INSERT INTO child VALUES(99)")  # refused at the COMMIT only
+
+    writes: list[asyncio.Future[Any]] = [db.submit(insert("a")), db.submit(orphan), db.submit(insert("b"))]
     gate.opened.set()
-    results = await asyncio.gather(held, *writes, return_exceptions=True)
-    failed = results[-3:]
-    assert all(isinstance(result, StoreError) for result in failed), results
+    await held
+    failed = await asyncio.gather(*writes, return_exceptions=True)
+    assert all(isinstance(result, StoreError) for result in failed), failed
     assert len({id(result) for result in failed}) == 3, "each awaiter gets an error of its own"
     assert db.read_sync(texts) == []
     assert [fault.code for fault in ops.faults()] == ["store.write"]
@@ -320,6 +327,11 @@ def test_cursors_move_with_what_was_written(db: Database) -> None:
         cursors.put(conn, "stream", "lineage", 5)
 
     db.write_sync(consume)
+
+    def consume_again(conn: apsw.Connection) -> None:
+        cursors.put(conn, "stream", "lineage", 6)
+        conn.execute("INSERT INTO item(text) VALUES('a')")
+
     with pytest.raises(apsw.ConstraintError):
-        db.write_sync(lambda conn: (cursors.put(conn, "stream", "lineage", 6), consume(conn)))
+        db.write_sync(consume_again)
     assert db.read_sync(lambda conn: cursors.get(conn, "stream")) == ("lineage", 5)
