@@ -49,10 +49,8 @@ def in_range(key: str, value: Any, unit: Any) -> float:
     """A number as received -> its canonical value within the plausible range; `key` must be a known quantity."""
     if type(value) not in _NUMBERS:
         raise DecodeError("value: missing" if value is None else "value: not a number")
-    try:
-        rule = CONVERSIONS[key][unit]
-    except (KeyError, TypeError):
-        rule = conversion(key, unit)
+    units = CONVERSIONS[key]
+    rule = units[unit] if type(unit) is str and unit in units else conversion(key, unit)
     low, high = _LIMITS[key]
     try:
         number = float(value) if rule is None else rule(value)

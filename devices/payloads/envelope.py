@@ -129,15 +129,13 @@ def _quality(words: Any) -> Quality:
 
 
 def _reading(body: dict[str, Any], t_ns: int | None, stored: bool) -> Sample | Call:
-    if stored and t_ns is None and body.get("quantity") not in _CALL_QUANTITIES:
-        raise DecodeError("t: missing for a stored record")
     quality = _quality(body["quality"]) if "quality" in body else Quality.GOOD
     if "value" not in body:
         raise DecodeError("value: missing")
-    return sample(body.get("quantity"), body["value"], body.get("unit"), t_ns=t_ns, stored=stored, quality=quality)
-
-
-_CALL_QUANTITIES = frozenset(f"call.{kind.value}" for kind in CallKind)
+    item = sample(body.get("quantity"), body["value"], body.get("unit"), t_ns=t_ns, stored=stored, quality=quality)
+    if stored and t_ns is None and type(item) is not Call:
+        raise DecodeError("t: missing for a stored record")
+    return item
 
 
 def _single(body: dict[str, Any], t_ns: int | None, stored: bool) -> Sample | Call:
