@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 from apprise import Apprise, AppriseAsset, NotifyBase, NotifyType
@@ -14,6 +15,12 @@ from gateway.vocabulary import Priority
 
 # Apprise writes addresses (which hold tokens) and whole payloads to its log; what matters is in the outcome.
 logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+logging.getLogger("urllib3").setLevel(logging.ERROR)
+
+with warnings.catch_warnings():
+    # Loads all its plug-ins now; one of them imports a module of the standard library that is on its way out.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    Apprise.instantiate("json://localhost")
 
 _TYPES = {Priority.HIGH: NotifyType.FAILURE, Priority.MEDIUM: NotifyType.WARNING}
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 
 import httpx
 from pydantic import SecretStr, field_validator
 
 from gateway.notify.base import ChannelSettings, Outcome, Page, Verdict, http_outcome, render
+
+# The client writes whole addresses (which may hold tokens) to its log.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 SIGNATURE_HEADER = "X-Anxin-Signature"
 
@@ -53,10 +58,10 @@ class Webhook:
                 return http_outcome(response.status_code, response.headers.get("Retry-After"))
         except httpx.TimeoutException:
             return Outcome(verdict=Verdict.RETRY, reason="timeout")
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            return Outcome(verdict=Verdict.REFUSED, reason="invalid_address")
         except httpx.HTTPError as error:
             return Outcome(verdict=Verdict.RETRY, reason=f"transport_{type(error).__name__}")
-        except httpx.InvalidURL:
-            return Outcome(verdict=Verdict.REFUSED, reason="invalid_address")
 
     async def close(self) -> None:
         """Close the connection pool."""
