@@ -7,7 +7,6 @@ batch is PENDING: its fate depends on the first one's commit.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -71,7 +70,7 @@ class JournalView(Protocol):
 
 
 class Pending(Enum):
-    """The message is in a batch that is being stored."""
+    """The message is in another batch that is being stored: what it is depends on that commit."""
 
     PENDING = "pending"
 
@@ -85,8 +84,6 @@ class Claim:
     restarted: set[int] = field(default_factory=set)  # id() of runs that count anew with this batch
     hashes: list[tuple[int, int]] = field(default_factory=list)
     devices: dict[str, tuple[int, int]] = field(default_factory=dict)  # device -> first and last reception
-    waits_for: set[Claim] = field(default_factory=set)
-    done: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Identity:
@@ -99,7 +96,8 @@ class Identity:
         self._clock = clock
         self._ops = ops
         self._hashes: dict[int, int] = {}
-        self._pending: dict[tuple[str, str, int] | int, Claim] = {}
+        self._pending: dict[tuple[str, str, int], tuple[Claim, int]] = {}  # -> digest
+        self._pending_hashes: dict[int, Claim] = {}
         self._claims: set[Claim] = set()
         self._dirty_runs: set[RunKey] = set()
         self._dirty_hashes: set[int] = set()
@@ -183,33 +181,39 @@ class Identity:
     def judge(self, claim: Claim, run: Run, seq: int, digest: int, t_received_ns: int, t_device_ns: int | None) -> Standing | Pending:
         """What a message with a sequence number is; NEW and RESTARTED are claimed."""
         key = (run.device, run.boot_id, seq)
-        other = self._pending.get(key)
-        if other is not None:
-            claim.waits_for.add(other)
-            return Pending.PENDING
+        held = self._pending.get(key)
+        if held is not None:
+            if held[0] is not claim:
+                return Pending.PENDING
+            return Standing.KNOWN if held[1] == digest else Standing.REUSED
         standing = Standing.NEW if id(run) in claim.restarted else run.standing(seq, digest, t_device_ns)
+        if standing is Standing.NEW or standing is Standing.RESTARTED:
+            self._pending[key] = (claim, digest)
+            claim.taken.append((run, seq, digest, t_received_ns, t_device_ns))
         if standing is Standing.RESTARTED:
             claim.restarted.add(id(run))
-        if standing in _FRESH:
-            self._pending[key] = claim
-            claim.taken.append((run, seq, digest, t_received_ns, t_device_ns))
-        elif standing is Standing.KNOWN:
+        if standing is Standing.KNOWN:
             run.duplicates += 1
             self._dirty_runs.add((run.device, run.boot_id))
+        elif standing is not Standing.NEW and run.recent.get(seq) != LETTER_DIGEST != digest:
+            self._ops.fault("sequence.reused", run.device)
         return standing
 
     def judge_hash(self, claim: Claim, h: int, expires_ns: int, t_received_ns: int) -> bool | Pending:
         """Whether a digest is known; an unknown one is claimed."""
-        other = self._pending.get(h)
-        if other is not None:
-            claim.waits_for.add(other)
-            return Pending.PENDING
+        holder = self._pending_hashes.get(h)
+        if holder is not None:
+            return True if holder is claim else Pending.PENDING
         known = self._hashes.get(h)
         if known is not None and (known == FOR_EVER or t_received_ns <= known):
             return True
-        self._pending[h] = claim
+        self._pending_hashes[h] = claim
         claim.hashes.append((h, expires_ns))
         return False
+
+    def busy(self, claim: Claim, hashes: Iterable[int]) -> bool:
+        """Whether another batch is storing one of these."""
+        return any(self._pending_hashes.get(h, claim) is not claim for h in hashes)
 
     def see(self, claim: Claim, device: str, t_received_ns: int) -> None:
         """The batch holds something of this device."""
@@ -230,22 +234,12 @@ class Identity:
         """The batch was not stored: everything in it stays unknown."""
         self._end(claim)
 
-    def knows(self, key: RunKey, seq: int, digest: int) -> bool:
-        """Whether this number is stored, as it stands now."""
-        run = self.runs.get(key)
-        return run is not None and run.standing(seq, digest, None) in (Standing.KNOWN, Standing.REUSED)
-
-    def knows_hash(self, h: int) -> bool:
-        """Whether this digest is remembered, as it stands now."""
-        return h in self._hashes
-
     def _end(self, claim: Claim) -> None:
         for run, seq, *_ in claim.taken:
             self._pending.pop((run.device, run.boot_id, seq), None)
         for h, _ in claim.hashes:
-            self._pending.pop(h, None)
+            self._pending_hashes.pop(h, None)
         self._claims.discard(claim)
-        claim.done.set()
 
     def _take(self, run: Run, seq: int, digest: int, t_received_ns: int, t_device_ns: int | None) -> None:
         if run.high < 0 and not run.gaps and run.first < 0:
@@ -253,8 +247,6 @@ class Identity:
         standing = run.standing(seq, digest, t_device_ns)
         if standing is Standing.RESTARTED:
             run.restart()
-        if standing in (Standing.RESTARTED, Standing.REUSED):
-            self._ops.fault("sequence.reused", run.device)
         run.take(seq, digest, t_received_ns, t_device_ns)
         self._dirty_runs.add((run.device, run.boot_id))
 
@@ -343,7 +335,6 @@ class Identity:
 _RUN = "SELECT body FROM identity_run WHERE device = ? AND boot_id = ?"
 _HASH = "SELECT expires_ns FROM identity_hash WHERE h = ?"
 _EXPIRED = "DELETE FROM identity_hash WHERE h IN (SELECT h FROM identity_hash WHERE expires_ns BETWEEN 1 AND ? LIMIT 5000)"
-_FRESH = (Standing.NEW, Standing.RESTARTED)
 
 
 def _pack(run: Run) -> str:

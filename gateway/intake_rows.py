@@ -78,8 +78,10 @@ class BlockBuilder:
         self._rows: list[tuple[int, int, float, int, int, int, int, int, int]] = []
         self._parts: list[tuple[NDArray[Any], ...]] = []
 
-    def __len__(self) -> int:
-        return len(self._frames)
+    @property
+    def readings(self) -> bool:
+        """Whether there is anything to store."""
+        return bool(self._rows or self._parts)
 
     def add(
         self, row: FrameRow, message: Message, origin: Origin, mark: int, known_offset_ns: int | None, skip: Sequence[Sequence[bool]] = ()
@@ -94,14 +96,15 @@ class BlockBuilder:
             reference_ns = _latest(message.items)
             if reference_ns is None:
                 mark |= _UNCLOCKED
+            elif abs(t_received_ns - reference_ns) > BAD_CLOCK_NS and not any(item.stored for item in message.items):
+                mark |= _BAD
         elif abs(t_received_ns - reference_ns) > BAD_CLOCK_NS:
             mark |= _BAD
         offset_ns = clock_offset(t_received_ns, message.t_device_ns, known_offset_ns)
         for index, item in enumerate(message.items):
             known = skip[index] if skip else ()
-            kind = type(item)
-            if kind is Series:
-                self._series(item, device, frame, t_received_ns, reference_ns, offset_ns, origin, mark, known)  # type: ignore[arg-type]
+            if isinstance(item, Series):
+                self._series(item, device, frame, t_received_ns, reference_ns, offset_ns, origin, mark, known)
                 continue
             if known and known[0]:
                 continue
@@ -138,13 +141,13 @@ class BlockBuilder:
         marks = marks | np.uint16(mark) | np.where(t_received_ns - measured > late_ns, _LATE, 0).astype(np.uint16)
         quality = np.full(n, int(item.quality), np.uint16)
         quality[np.isnan(value)] |= _NO_VALUE
-        columns = (
+        columns: tuple[NDArray[Any], ...] = (
             np.full(n, device, np.int32), np.full(n, quantity, np.int16), value, measured, np.full(n, t_received_ns, np.int64),
             quality, marks, np.full(n, origin, np.uint8), np.full(n, frame, np.int32),
         )  # fmt: skip
         if any(known):
             keep = ~np.array(known, bool)
-            columns = tuple(column[keep] for column in columns)  # type: ignore[assignment]
+            columns = tuple(column[keep] for column in columns)
         self._flush()
         self._parts.append(columns)
 
