@@ -175,7 +175,7 @@ class JournalReader:
 
     def _segment_blocks(self, segment: Segment, offset: int, limit: int) -> list[StoredBlock]:
         out: list[StoredBlock] = []
-        expected: int | None = segment.base if offset <= segment.base else None
+        expected = max(offset, segment.base)
         try:
             rows = self._connect(segment).execute(
                 "SELECT first, last, kind, format, crc, t_ns, body FROM block"
@@ -184,7 +184,7 @@ class JournalReader:
                 (offset, limit),
             )
             for row in rows:
-                if expected is not None and row[0] != expected:
+                if row[0] > expected or (out and row[0] != expected):
                     raise self._corrupt(segment, expected, f"is missing, {row[0]} follows")
                 try:
                     out.append(_decoded(row))

@@ -51,7 +51,7 @@ def ops() -> Ops:
 
 @pytest.fixture
 async def disk(tmp_path: Path, ops: Ops) -> AsyncIterator[SmallDisk]:
-    writer = Writer(SystemClock(), ops)
+    writer = Writer(SystemClock(), ops, group_window_s=0)
     writer.start()
     db = Database.open(tmp_path / "store.sqlite", writer, (NOTES,), ballast_bytes=RESERVE_PAGES * 4096)
     assert db.ballast.path.stat().st_size == RESERVE_PAGES * 4096
@@ -76,8 +76,7 @@ async def until_refused(db: Database, lane: Lane) -> list[int]:
     for _ in range(1000):
         try:
             accepted.append(await note(db, lane))
-        except DiskFull as error:
-            assert "free space" in str(error)
+        except DiskFull:
             return accepted
     pytest.fail("never refused")
 
@@ -97,7 +96,7 @@ async def test_calls_go_on_readings_are_refused_and_all_recovers(disk: SmallDisk
     assert not disk.db.ballast.path.exists(), "the reserve is given back"
     for _ in range(10):
         accepted.append(await note(disk.db, Lane.NOW))
-        with pytest.raises(DiskFull):
+        with pytest.raises(DiskFull, match="free space"):
             await note(disk.db, Lane.GROUP, 10)
     assert len(changes) == 1, "said once"
     disk.pages = 500  # somebody made room
@@ -143,7 +142,7 @@ async def test_a_full_disk_refuses_everybody_of_the_transaction(disk: SmallDisk)
 
 async def test_a_start_on_a_full_disk_says_so_and_serves_calls(tmp_path: Path, ops: Ops, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.store.ballast.free_bytes", lambda folder: 1000)
-    writer = Writer(SystemClock(), ops)
+    writer = Writer(SystemClock(), ops, group_window_s=0)
     writer.start()
     db = Database.open(tmp_path / "store.sqlite", writer, (NOTES,), ballast_bytes=1 << 20)
     await asyncio.sleep(0)
