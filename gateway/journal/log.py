@@ -255,13 +255,13 @@ class Journal:
     def _roll_due(self, now_ns: int) -> bool:
         """A new day, or a clock that had been days ahead and is right again."""
         today, current = date.fromisoformat(_day(now_ns)), date.fromisoformat(self._segment.day)
-        if current - timedelta(days=1) <= today <= current:
-            return False
+        if current - timedelta(days=1) <= today <= current or self.head == self._segment.base:
+            return False  # an empty segment is used first: two of the same base would have no order
         return self._roll_not_before_ns is None or self._clock.monotonic_ns() >= self._roll_not_before_ns
 
     async def _roll_over(self, now_ns: int) -> None:
         """Start the next segment; if that fails the old one goes on and it is tried again later."""
-        await self._db.drain()
+        await self._db.drain()  # then the head is the next segment's base
         loop = asyncio.get_running_loop()
         try:
             segment, db = await loop.run_in_executor(None, self._create_segment, self.lineage, self.head, now_ns)
