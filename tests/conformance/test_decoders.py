@@ -127,7 +127,7 @@ def test_every_truncation_is_refused(name: str) -> None:
 def test_random_and_mutated_inputs(name: str, seed: int) -> None:
     rng = random.Random(f"{seed}-{name}")
     topics = sorted({case.topic for case in cases(name)})
-    vectors = tuple(case.payload for case in cases(name) if case.payload)
+    vectors = tuple(case.payload for case in cases(name) if case.payload for _ in range(5 if case.error is None else 1))
     accepted = 0
     for payload in inputs(rng, vectors, FUZZ_COUNT):
         accepted += decodes(rng.choice(topics), payload) is not None

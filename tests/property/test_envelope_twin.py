@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -28,7 +29,7 @@ VALUES = (0, 1, 37, 37.5, 72, 97, 120.25, 5.5, 100, 310.15, 16.3, 20, -5, 1e9, 2
 # Whatever may stand where something else was expected.
 STRANGE: tuple[Any, ...] = (
     *(None, True, False, 1, 1.0, -1, 0.5, "", "x", "1", "hr", [], {}, [1], {"t": 1}, 2**63, -(2**63), 10**30),
-    *(["motion"], ["good"], "sos", T_MS, math.inf, 9_223_372_036_854, 9_223_372_036_855, -9_223_372_036_855),
+    *(["motion"], ["good"], "sos", T_MS, math.inf, math.nan, 9_223_372_036_854, 9_223_372_036_855, -9_223_372_036_855),
 )
 
 
@@ -107,6 +108,11 @@ def message(rng: random.Random) -> dict[str, Any]:
     return body
 
 
+def strange(rng: random.Random) -> Any:
+    """Something out of place; a copy, since a later wound may change it."""
+    return copy.deepcopy(rng.choice(STRANGE))
+
+
 def wound(rng: random.Random, body: Any) -> None:
     """Change one place of the message: leave out, replace or add something."""
     while isinstance(body, list) and body and rng.random() < 0.8:
@@ -114,7 +120,7 @@ def wound(rng: random.Random, body: Any) -> None:
         if isinstance(body[place], dict | list):
             body = body[place]
         else:
-            body[place] = rng.choice(STRANGE)
+            body[place] = strange(rng)
             return
     if not isinstance(body, dict) or not body:
         return
@@ -123,14 +129,14 @@ def wound(rng: random.Random, body: Any) -> None:
         case 0:
             del body[key]
         case 1:
-            body[key] = rng.choice(STRANGE)
+            body[key] = strange(rng)
         case 2:
-            body[rng.choice(("t", "t0", "dt_ms", "quality", "x", "call", "value", "stored"))] = rng.choice(STRANGE)
+            body[rng.choice(("t", "t0", "dt_ms", "quality", "x", "call", "value", "stored"))] = strange(rng)
         case _:
             if isinstance(body[key], dict | list):
                 wound(rng, body[key])
             else:
-                body[key] = rng.choice(STRANGE)
+                body[key] = strange(rng)
 
 
 def plain(got: Message) -> tuple[Any, ...]:

@@ -108,14 +108,14 @@ _TOKENS = (
 
 
 def mutated(rng: random.Random, vectors: tuple[bytes, ...]) -> bytes:
-    """A vector with one to four wounds: bytes changed, cut out, put in, swapped, or two vectors grown together."""
+    """A vector with one to three wounds: bytes changed, cut out, put in, swapped, or two vectors grown together."""
     data = bytearray(rng.choice(vectors))
-    for _ in range(rng.randint(1, 4)):
+    for _ in range(rng.randint(1, 3)):
         if not data:
             break
         at = rng.randrange(len(data))
         to = min(len(data), at + rng.randint(1, 8))
-        match rng.randrange(7):
+        match rng.randrange(8):
             case 0:
                 data[at] ^= 1 << rng.randrange(8)
             case 1:
@@ -129,8 +129,10 @@ def mutated(rng: random.Random, vectors: tuple[bytes, ...]) -> bytes:
             case 5:
                 other = rng.choice(vectors)
                 data[at:] = other[rng.randrange(len(other)) :]
-            case _:
+            case 6:
                 data[at:at] = rng.choice(_TOKENS)
+            case _:  # another number, which leaves text well-formed
+                data[at] = rng.choice(b"0123456789") if chr(data[at]).isdigit() else data[at]
     return bytes(data)
 
 
