@@ -57,6 +57,11 @@ class Calls:
     def __init__(self) -> None:
         self._open: dict[str, dict[str, Finding]] = {}  # device -> rule -> last call; bounded by devices x kinds
 
+    @staticmethod
+    def holds(readings: ReadingBlock) -> bool:
+        """Whether a block has any call."""
+        return bool(np.isin(readings.quantity, _KINDS).any())
+
     def step(self, block: StoredBlock, view: RegistryView) -> list[Finding]:
         """Findings of the block's calls in the order of their offsets; retained messages never page."""
         readings = block.readings

@@ -38,6 +38,16 @@ def code_of(bank: Bank, config: StreamConfig) -> str:
 
 def snapshot(engine: Engine) -> bytes:
     """The engine's state; the same state gives the same bytes."""
+    return seal(pack(engine))
+
+
+def seal(plain: bytes) -> bytes:
+    """Compress what `pack` returned; may run in a thread."""
+    return zlib.compress(plain, level=1)
+
+
+def pack(engine: Engine) -> bytes:
+    """The engine's state, not yet compressed."""
     head = {
         "format": FORMAT,
         "code": code_of(engine.bank, engine.config),
@@ -53,7 +63,7 @@ def snapshot(engine: Engine) -> bytes:
         "clocks": engine.clocks.dump(),
     }
     text = json.dumps(head, separators=(",", ":")).encode()
-    return zlib.compress(_LENGTH.pack(len(text)) + text + engine.bank.pack(), level=1)
+    return _LENGTH.pack(len(text)) + text + engine.bank.pack()
 
 
 def header(data: bytes) -> dict[str, Any]:

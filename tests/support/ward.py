@@ -85,11 +85,11 @@ class Ward:
     def device(self, name: str, quantities: tuple[str, ...] = (), cadence_s: dict[str, float] | None = None, **fields: Any) -> None:
         self.event("device.set", asdict(Device(id=name, site_id="S", quantities=quantities, cadence_s=cadence_s or {}, **fields)))
 
-    def bind(self, device: str, resident: str | None, from_s: float = -FOREVER, to_s: float | None = None, id: str = "") -> None:
+    def bind(self, device: str, resident: str | None, from_s: float = -FOREVER, to_s: float | None = None, name: str = "") -> None:
         place = Place(site_id="S", label="hall") if resident is None else None
         to_ns = None if to_s is None else T0_NS + round(to_s * NS)
         body = Binding(
-            id=id or f"B-{device}-{len(self.events)}", device_id=device, resident_id=resident, place=place,
+            id=name or f"B-{device}-{len(self.events)}", device_id=device, resident_id=resident, place=place,
             valid_from_ns=T0_NS + round(from_s * NS), valid_to_ns=to_ns,
         )  # fmt: skip
         self.event("binding.set", asdict(body))
