@@ -169,3 +169,5 @@ def _apply(tx: Tx, tables: Mapping[str, tuple[str, list[Row]]], report: Report) 
                 report.add(name, row.line, column, refusal)
             else:
                 setattr(counts, result, getattr(counts, result) + 1)
+    files = [name for name, _ in tables.values()]
+    report.errors.sort(key=lambda error: (files.index(error.file) if error.file in files else -1, error.line))

@@ -29,91 +29,112 @@ F, A = FieldClass, Action
 GRANT_SETS = (None, frozenset[FieldClass](), frozenset({F.VITALS}), frozenset({F.ALERTS, F.NOTES, F.LOCATION}))
 
 
-def twin(subject: Subject, action: Action, scope: Scope | None, what: FieldClass, why: Purpose) -> bool:  # noqa: C901, PLR0911, PLR0912
+def twin(subject: Subject, action: Action, scope: Scope | None, what: FieldClass, why: Purpose) -> bool:
     """The rules as one would tell them, one sentence after the other."""
     scope = scope or Scope()
-    everywhere = ALL_SITES in subject.site_ids
-    my_site = scope.site_id is not None and (everywhere or scope.site_id in subject.site_ids)
-    person, site = scope.resident_id is not None, scope.resident_id is None and scope.site_id is not None
-    whole = not person and not site
+    rules = {
+        Role.FAMILY: family_may,
+        Role.ADMIN: admin_may,
+        Role.CAREGIVER: caregiver_may,
+        Role.CLINICIAN: clinician_may,
+        Role.OPERATOR: operator_may,
+    }
+    return rules[subject.role](subject, action, scope, what, why)
 
-    if subject.role is Role.FAMILY:
-        # Family reads of one person what that person consented to, and who it is; nothing else at all.
-        if why is not Purpose.FAMILY or action is not A.READ or scope.resident_id is None:
-            return False
-        granted = subject.grants.get(scope.resident_id, frozenset())
-        return len(granted) > 0 if what is F.IDENTITY else what in (F.VITALS, F.ALERTS, F.LOCATION, F.NOTES) and what in granted
 
-    if subject.role is Role.ADMIN:
-        # Administrators keep the house running and see nobody's data.
-        if person:
-            return False
-        if what is F.AUDIT:
-            return whole and why is Purpose.AUDIT and action in (A.READ, A.EXPORT)
-        if why not in (Purpose.ADMINISTRATION, Purpose.AUDIT):
-            return False
-        if what is F.USERS:
-            return whole and action in (A.READ, A.WRITE)
-        if what is F.DEVICE:
-            return action is A.READ
-        return what in (F.REGISTRY, F.STAFF, F.SYSTEM) and action in (A.READ, A.WRITE)
+def kind_of(scope: Scope) -> str:
+    return "person" if scope.resident_id is not None else "site" if scope.site_id is not None else "whole"
 
-    if subject.role is Role.CAREGIVER:
-        if why is not Purpose.CARE:
-            return False
-        if whole:
-            return what is F.SYSTEM and action is A.READ
-        if not my_site or (person and not scope.present):
-            return False
-        if action is A.READ:
-            if person:
-                return what in (F.IDENTITY, F.VITALS, F.ALERTS, F.LOCATION, F.NOTES, F.CARE, F.LIMITS, F.DEVICE)
-            return what in (F.REGISTRY, F.STAFF, F.DEVICE, F.ALERTS, F.SYSTEM)
-        if action is A.ACT:
-            return what is F.ALERTS
-        if action is A.WRITE:
-            return what is F.DEVICE or (person and what in (F.NOTES, F.CARE))
+
+def mine(subject: Subject, scope: Scope) -> bool:
+    if ALL_SITES in subject.site_ids and (scope.site_id is not None or scope.resident_id is None):
+        return True
+    return scope.site_id is not None and scope.site_id in subject.site_ids
+
+
+def family_may(subject: Subject, action: Action, scope: Scope, what: FieldClass, why: Purpose) -> bool:
+    """Family reads of one person what that person consented to, and who it is; nothing else at all."""
+    if why is not Purpose.FAMILY or action is not A.READ or scope.resident_id is None:
         return False
+    granted = subject.grants.get(scope.resident_id, frozenset())
+    return len(granted) > 0 if what is F.IDENTITY else what in (F.VITALS, F.ALERTS, F.LOCATION, F.NOTES) and what in granted
 
-    if subject.role is Role.CLINICIAN:
-        if why is not Purpose.CARE:
-            return False
-        if person:
-            if not my_site and scope.resident_id not in subject.resident_ids:
-                return False
-            return {
-                A.READ: what in (F.IDENTITY, F.VITALS, F.ALERTS, F.LOCATION, F.NOTES, F.CARE, F.LIMITS, F.DEVICE, F.CONSENT),
-                A.WRITE: what in (F.NOTES, F.CARE, F.LIMITS),
-                A.ACT: what is F.ALERTS,
-                A.EXPORT: what in (F.IDENTITY, F.VITALS, F.ALERTS, F.NOTES, F.CARE),
-            }[action]
-        if whole and what is F.SYSTEM:
-            return action is A.READ
-        if site and not my_site or whole and not everywhere:
-            return False
-        if what is F.LIMITS:
-            return action in (A.READ, A.WRITE)
-        if whole:
-            return False
-        if what is F.ALERTS:
-            return action in (A.READ, A.ACT)
-        return what in (F.REGISTRY, F.STAFF, F.DEVICE, F.SYSTEM) and action is A.READ
 
-    # Operators install devices and run the house: they see names, never a value.
+def admin_may(subject: Subject, action: Action, scope: Scope, what: FieldClass, why: Purpose) -> bool:
+    """Administrators keep the house running and see nobody's data."""
+    if kind_of(scope) == "person":
+        return False
+    if what is F.AUDIT:
+        return kind_of(scope) == "whole" and why is Purpose.AUDIT and action in (A.READ, A.EXPORT)
+    if why not in (Purpose.ADMINISTRATION, Purpose.AUDIT):
+        return False
+    if what is F.USERS:
+        return kind_of(scope) == "whole" and action in (A.READ, A.WRITE)
+    if what is F.DEVICE:
+        return action is A.READ
+    return what in (F.REGISTRY, F.STAFF, F.SYSTEM) and action in (A.READ, A.WRITE)
+
+
+def caregiver_may(subject: Subject, action: Action, scope: Scope, what: FieldClass, why: Purpose) -> bool:
+    """Caregivers look after those who are in their sites now."""
+    if why is not Purpose.CARE:
+        return False
+    if kind_of(scope) == "whole":
+        return what is F.SYSTEM and action is A.READ
+    person = kind_of(scope) == "person"
+    if not mine(subject, scope) or (person and not scope.present):
+        return False
+    if action is A.READ and person:
+        return what in (F.IDENTITY, F.VITALS, F.ALERTS, F.LOCATION, F.NOTES, F.CARE, F.LIMITS, F.DEVICE)
+    if action is A.READ:
+        return what in (F.REGISTRY, F.STAFF, F.DEVICE, F.ALERTS, F.SYSTEM)
+    if action is A.WRITE:
+        return what is F.DEVICE or (person and what in (F.NOTES, F.CARE))
+    return action is A.ACT and what is F.ALERTS
+
+
+def clinician_may(subject: Subject, action: Action, scope: Scope, what: FieldClass, why: Purpose) -> bool:
+    """Clinicians see their sites and, wherever these are, the people in their care; limits are theirs to set."""
+    if why is not Purpose.CARE:
+        return False
+    if kind_of(scope) == "person":
+        if not mine(subject, scope) and scope.resident_id not in subject.resident_ids:
+            return False
+        return {
+            A.READ: what in (F.IDENTITY, F.VITALS, F.ALERTS, F.LOCATION, F.NOTES, F.CARE, F.LIMITS, F.DEVICE, F.CONSENT),
+            A.WRITE: what in (F.NOTES, F.CARE, F.LIMITS),
+            A.ACT: what is F.ALERTS,
+            A.EXPORT: what in (F.IDENTITY, F.VITALS, F.ALERTS, F.NOTES, F.CARE),
+        }[action]
+    if kind_of(scope) == "whole" and what is F.SYSTEM:
+        return action is A.READ
+    if not mine(subject, scope):
+        return False
+    if what is F.LIMITS:
+        return action in (A.READ, A.WRITE)
+    if kind_of(scope) == "whole":
+        return False
+    if what is F.ALERTS:
+        return action in (A.READ, A.ACT)
+    return what in (F.REGISTRY, F.STAFF, F.DEVICE, F.SYSTEM) and action is A.READ
+
+
+def operator_may(subject: Subject, action: Action, scope: Scope, what: FieldClass, why: Purpose) -> bool:
+    """Operators install devices and run the house: they see names, never a value."""
     if why is not Purpose.OPERATION:
         return False
-    if person:
-        return my_site and what in (F.IDENTITY, F.DEVICE, F.CONSENT) and action in (A.READ, A.WRITE)
-    if whole and what is F.SYSTEM:
+    if kind_of(scope) == "whole" and what is F.SYSTEM:
         return action in (A.READ, A.WRITE)
-    if not (my_site if site else everywhere):
+    if not mine(subject, scope):
         return False
+    if kind_of(scope) == "person":
+        return what in (F.IDENTITY, F.DEVICE, F.CONSENT) and action in (A.READ, A.WRITE)
     if what is F.RAW:
         return action is A.READ
     if what is F.ALERTS:
         return action in (A.READ, A.ACT)
     if what is F.IDENTITY:
-        return site and action is A.WRITE
+        return kind_of(scope) == "site" and action is A.WRITE
     return what in (F.REGISTRY, F.STAFF, F.DEVICE, F.SYSTEM) and action in (A.READ, A.WRITE)
 
 

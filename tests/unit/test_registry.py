@@ -177,7 +177,7 @@ def test_a_correction_cuts_what_was_entered_and_both_times_are_kept(home: House)
     home.registry.do_sync(OPERATOR, bindings.bind, watch, resident=first)
     entered = step(home, 100)
     step(home, 10)
-    command = {"resident": second, "from_ns": t0 + 20 * S, "to_ns": t0 + 40 * S}
+    command: dict[str, Any] = {"resident": second, "from_ns": t0 + 20 * S, "to_ns": t0 + 40 * S}
     refused("text.empty", home, bindings.correct_binding, watch, reason=" ", **command)
     home.registry.do_sync(OPERATOR, bindings.correct_binding, watch, reason="wrong wrist", **command)
     view = home.registry.view
@@ -287,7 +287,7 @@ def test_a_bed_that_changes_zone_takes_its_resident_along(home: House) -> None:
 def test_staff_and_rota(home: House) -> None:
     do = home.registry.do_sync
     person = do(OPERATOR, org.set_staff, name="李静", role="caregiver", code="P1", channels={"email": "li@example.org"})
-    row = {"site": "S", "zone": "Z", "staff": "P1", "role": "caregiver", "weekdays": (0, 1), "start": "22:00"}
+    row: dict[str, Any] = {"site": "S", "zone": "Z", "staff": "P1", "role": "caregiver", "weekdays": (0, 1), "start": "22:00"}
     shift = do(OPERATOR, org.set_rota, end="06:00", **row)
     assert home.registry.view.rota[shift.id] == shift
     refused("rota.invalid", home, org.set_rota, end="25:00", **row)
@@ -341,8 +341,8 @@ def test_commands_that_race_for_a_bed_are_judged_in_the_transaction(home: House)
 
 
 def test_every_message_has_both_languages_and_formats() -> None:
-    params = {"field": "f", "limit": 1, "allowed": "a", "value": "v", "bed": "b", "occupant": "o", "status": "s", "device": "d", "start": "s",
-              "end": "e", "low": 0, "high": 1, "unit": "u", "quantity": "q", "reason": "r", "columns": "c", "names": "n", "line": 1}  # fmt: skip
+    words = "field limit allowed value bed occupant status device start end low high unit quantity reason columns names line"
+    params = {word: word for word in words.split()}
     for code in MESSAGES:
         error = RegistryError(code, **params)
         assert error.message("zh") != error.message("en")
