@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any
 
-import apsw
-
+from gateway import deadletter
 from gateway.access import Action, FieldClass, Purpose, Scope, allow, site_scope
 from gateway.alerts.desk import AlertDesk, recent_alerts
 from gateway.audit import Audit
@@ -49,19 +48,6 @@ class Parts:
     trend: Callable[[str, str, int, int], Awaitable[Sequence[tuple[int, float]]]] | None = None  # (device, quantity, from_ns, to_ns)
     ledger: Callable[[], Awaitable[Mapping[str, Any]]] | None = None
     status: Callable[[], Mapping[str, Any]] | None = None  # extra members of the status
-    letters: Letters | None = None
-
-
-class Letters(Protocol):
-    """The dead letters, as far as the screens need them."""
-
-    def list(self, conn: apsw.Connection, *, limit: int, before: int | None) -> Sequence[Mapping[str, Any]]:
-        """Newest first, ids below `before`, without payloads."""
-        ...
-
-    def get(self, conn: apsw.Connection, letter_id: int) -> Mapping[str, Any] | None:
-        """One letter with `payload` bytes; None where there is none."""
-        ...
 
 
 class Query:
@@ -103,10 +89,11 @@ class Query:
         zone = view.zones.get(zone_id) if zone_id is not None else None
         if site_id not in sites_of(view, asker) or (zone_id is not None and (zone is None or zone.site_id != site_id)):
             raise Missing
-        await self._looks.looked(asker, "wall", f"{site_id}/{zone_id or '*'}")
+        shown = [tile for tile in tiles(view, now_ns) if tile.site_id == site_id and zone_id in (None, tile.zone_id)]
+        seen = [tile.resident.id for tile in shown if tile.resident is not None]
+        await self._looks.looked(asker, "wall", f"{site_id}/{zone_id or '*'}", residents=seen)
         cursor = self.cursor()
         alerts = [alert for alert in await self._open_alerts(asker) if alert.site_id == site_id and zone_id in (None, alert.zone_id)]
-        shown = [tile for tile in tiles(view, now_ns) if tile.site_id == site_id and zone_id in (None, tile.zone_id)]
         site = view.sites[site_id]
         return {
             "t_ms": now_ns // NS_PER_MS,
@@ -280,30 +267,32 @@ class Query:
         return {"t_ms": self.now_ms(), "ledger": plain(await self._parts.ledger())}
 
     async def dead_letters(self, asker: Asker, *, limit: int, before: int | None) -> dict[str, Any]:
-        """Messages that could not be decoded, without their payload; raises Missing or Unavailable."""
-        letters = self._letters(asker)
+        """Messages that could not be decoded, newest first, without their payload; raises Missing.
+
+        Raw bytes may be anybody's: they are for those who answer for the whole installation.
+        """
+        self._must(asker, Action.READ, None, FieldClass.RAW)
         await self._looks.looked(asker, "deadletters", "list")
-        rows = await self._parts.db.read(lambda conn: letters.list(conn, limit=limit, before=before))
-        return {"t_ms": self.now_ms(), "letters": [plain(row) for row in rows]}
+        rows = await self._parts.db.read(lambda conn: deadletter.listing(conn, limit=limit, before=before))
+        counts = await self._parts.db.read(deadletter.counts)
+        return {"t_ms": self.now_ms(), "counts": counts, "letters": [_letter_json(row) for row in rows]}
 
     async def dead_letter(self, asker: Asker, letter_id: int) -> dict[str, Any]:
-        """One dead letter with its raw bytes; raises Missing or Unavailable."""
-        letters = self._letters(asker)
-        row = await self._parts.db.read(lambda conn: letters.get(conn, letter_id))
+        """One dead letter with its raw bytes; raises Missing."""
+        self._must(asker, Action.READ, None, FieldClass.RAW)
+        row = await self._parts.db.read(lambda conn: deadletter.get(conn, letter_id))
         if row is None:
             raise Missing
         await self._looks.looked(asker, "deadletter", str(letter_id))
-        document = plain({key: value for key, value in row.items() if key != "payload"})
-        payload = bytes(row.get("payload", b""))
-        return {"t_ms": self.now_ms(), "letter": {**document, "payload_base64": b64encode(payload).decode()}}
-
-    def _letters(self, asker: Asker) -> Letters:
-        """Raw bytes may be anybody's: they are for those who answer for the whole installation."""
-        self._must(asker, Action.READ, None, FieldClass.RAW)
-        if self._parts.letters is None:
-            raise Unavailable("deadletter.no_intake")
-        return self._parts.letters
+        document = {**_letter_json(row), "payload_base64": b64encode(row.payload).decode()}
+        return {"t_ms": self.now_ms(), "letter": document}
 
     def _must(self, asker: Asker, action: Action, scope: Scope | None, field_class: FieldClass) -> None:
         if not may(asker, action, scope, field_class):
             raise Missing
+
+
+def _letter_json(row: deadletter.StoredLetter) -> dict[str, Any]:
+    document: dict[str, Any] = plain(replace(row, payload=b""))
+    del document["payload"]
+    return {**document, "complete": row.complete}

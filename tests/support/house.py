@@ -14,6 +14,7 @@ import httpx
 from fastapi import APIRouter, FastAPI
 
 from gateway import audit as audit_log
+from gateway import deadletter
 from gateway import events as event_log
 from gateway.alerts import desk as desks
 from gateway.alerts.policy import PolicyBook
@@ -40,6 +41,7 @@ COMPONENTS = (
     desks.COMPONENT,
     outbox.COMPONENT,
     audit_log.COMPONENT,
+    deadletter.COMPONENT,
 )
 PASSWORD = "correct horse 42 battery"
 ORIGIN = "https://anxin.test"
@@ -85,7 +87,9 @@ class FakeLatest:
 class House:
     """Everything of one installation in a folder; `open` again on the same folder is a restart."""
 
-    def __init__(self, folder: Path, clock: Clock | None = None, settings: ApiSettings | None = None, routers: Sequence[APIRouter] = ()) -> None:
+    def __init__(
+        self, folder: Path, clock: Clock | None = None, settings: ApiSettings | None = None, routers: Sequence[APIRouter] = ()
+    ) -> None:
         self.folder = folder
         self.clock = clock or SystemClock()
         self.ops = Ops()
@@ -94,7 +98,7 @@ class House:
         self.db = Database.open(folder / "store.sqlite", self.writer, COMPONENTS, synchronous="NORMAL", check=False)
         self.writer.start()
         self.events = Events(self.db, self.clock)
-        self.audit = Audit(b"k" * 32, folder / "checkpoints.ndjson", self.clock)
+        self.audit = Audit.open(folder / "audit.key", folder / "checkpoints.ndjson", self.clock)
         self.registry = Registry(self.db, self.events, self.clock, self.audit)
         self.accounts = Accounts(self.registry, self.db, self.clock, Hasher(memory_kib=64, time_cost=1))
         self.desk = desks.AlertDesk(self.db, self.events, self.registry, self.clock, self.ops, PolicyBook())
@@ -148,8 +152,9 @@ class House:
         }  # fmt: skip
         for login, role in PEOPLE.items():
             self.accounts.create_sync(
-                SYSTEM, login=login, password=PASSWORD, must_change=False, name=login.title(), role=role, user_id=f"u-{login}", **reach[login]
-            )
+                SYSTEM, login=login, password=PASSWORD, must_change=False, name=login.title(), role=role, user_id=f"u-{login}",
+                **reach[login],
+            )  # fmt: skip
         year_ns = self.clock.now_ns() + 365 * 86_400 * NS_PER_S
         self.registry.do_sync(
             SYSTEM, limits.set_consent, resident="wang", grantee="u-son", classes=("vitals",), until_ns=year_ns, giver="王淑华"
@@ -180,13 +185,15 @@ class House:
         transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"Origin": ORIGIN, **headers})
 
-    async def signed_in(self, login: str, **headers: str) -> httpx.AsyncClient:
+    @asynccontextmanager
+    async def signed_in(self, login: str, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
         """A browser with a session of this person."""
-        client = self.client(**headers)
-        answer = await client.post("/api/v1/session", json={"user": login, "password": PASSWORD})
-        if answer.status_code != 200:
-            raise RuntimeError(f"sign-in of {login} answered {answer.status_code}: {answer.text}")
-        return client
+        async with self.client(**headers) as client:
+            if login != "nobody":
+                answer = await client.post("/api/v1/session", json={"user": login, "password": PASSWORD})
+                if answer.status_code != 200:
+                    raise RuntimeError(f"sign-in of {login} answered {answer.status_code}: {answer.text}")
+            yield client
 
     async def audit_rows(self) -> list[audit_log.AuditRow]:
         return await self.db.read(lambda conn: self.audit.rows(conn, limit=500))

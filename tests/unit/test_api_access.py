@@ -1,0 +1,274 @@
+"""Role x route x foreign resident, made from the OpenAPI document: a new route without a row here fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI
+
+from gateway.api import policies
+from gateway.api.app import create_app
+from tests.support.house import PEOPLE, House, house
+
+ALL = frozenset(PEOPLE)
+CARE = frozenset({"carer", "carer2", "doctor"})
+OPERATORS = frozenset({"operator", "chief"})
+STAFF = CARE | OPERATORS | {"admin"}
+
+# (method, path) -> who passes the door with something of his or her own reach. Everybody else is refused with 403 (401 without a session).
+PASSES: dict[tuple[str, str], frozenset[str]] = {
+    ("post", "/api/v1/session"): ALL | {"nobody"},
+    ("delete", "/api/v1/session"): ALL,
+    ("get", "/api/v1/me"): ALL,
+    ("post", "/api/v1/me/password"): ALL,
+    ("get", "/api/v1/stream"): ALL,
+    ("get", "/api/v1/wall"): CARE,
+    ("get", "/api/v1/alerts"): CARE | OPERATORS,
+    ("get", "/api/v1/alerts/{alert_id}"): CARE | OPERATORS,
+    ("get", "/api/v1/alerts/{alert_id}/why"): CARE | OPERATORS,
+    ("post", "/api/v1/alerts/{alert_id}/{action}"): CARE | OPERATORS,
+    ("get", "/api/v1/residents"): CARE | OPERATORS | {"son"},
+    ("get", "/api/v1/residents/{resident_id}"): CARE | OPERATORS | {"son"},
+    ("post", "/api/v1/residents"): OPERATORS,
+    ("post", "/api/v1/residents/{resident_id}/observe"): CARE,
+    ("post", "/api/v1/residents/{resident_id}/{step}"): OPERATORS,
+    ("get", "/api/v1/devices"): STAFF,
+    ("post", "/api/v1/devices"): OPERATORS,
+    ("post", "/api/v1/devices/{device_id}/retire"): OPERATORS,
+    ("post", "/api/v1/devices/{device_id}/token"): OPERATORS,
+    ("get", "/api/v1/inbox"): STAFF,
+    ("get", "/api/v1/registry"): STAFF,
+    ("post", "/api/v1/registry/sites"): OPERATORS | {"admin"},
+    ("post", "/api/v1/registry/zones"): OPERATORS | {"admin"},
+    ("post", "/api/v1/registry/rooms"): OPERATORS | {"admin"},
+    ("post", "/api/v1/registry/beds"): OPERATORS | {"admin"},
+    ("post", "/api/v1/registry/staff"): OPERATORS | {"admin"},
+    ("post", "/api/v1/registry/rota"): OPERATORS | {"admin"},
+    ("post", "/api/v1/registry/rota/{rota_id}/end"): OPERATORS | {"admin"},
+    ("post", "/api/v1/bindings"): OPERATORS | {"carer", "carer2"},
+    ("post", "/api/v1/bindings/{binding_id}/end"): OPERATORS | {"carer", "carer2"},
+    ("post", "/api/v1/limits"): frozenset({"doctor"}),
+    ("post", "/api/v1/limits/{limit_id}/end"): frozenset({"doctor"}),
+    ("post", "/api/v1/consents"): OPERATORS,
+    ("post", "/api/v1/consents/{consent_id}/withdraw"): OPERATORS,
+    ("get", "/api/v1/status"): STAFF,
+    ("get", "/api/v1/ledger"): STAFF,
+    ("get", "/api/v1/deadletters"): OPERATORS,
+    ("get", "/api/v1/deadletters/{letter_id}"): OPERATORS,
+    ("post", "/api/v1/deadletters/{letter_id}/retry"): OPERATORS,
+    ("get", "/api/v1/users"): frozenset({"admin"}),
+    ("post", "/api/v1/users"): frozenset({"admin"}),
+    ("post", "/api/v1/users/{user_id}/disable"): frozenset({"admin"}),
+    ("get", "/api/v1/audit"): frozenset({"admin"}),
+}
+
+# Bodies and queries that name something of a foreign site; each must answer 404 to everybody who has only the own site.
+FOREIGN_BODY: dict[tuple[str, str], dict[str, Any]] = {
+    ("post", "/api/v1/bindings"): {"device_id": "band-free", "resident_id": "zhou"},
+    ("post", "/api/v1/registry/zones"): {"site": "far", "name": "x"},
+    ("post", "/api/v1/registry/rooms"): {"site": "far", "name": "x"},
+    ("post", "/api/v1/registry/beds"): {"site": "far", "label": "x"},
+    ("post", "/api/v1/registry/sites"): {"site_id": "far", "name": "x"},
+    ("post", "/api/v1/registry/rota"): {
+        "site": "far", "staff": "staff-li", "role": "caregiver", "weekdays": [0], "start": "07:00", "end": "15:00",
+    },
+    ("post", "/api/v1/residents"): {"site": "far", "name": "x"},
+    ("post", "/api/v1/devices"): {"device_id": "band-zhou", "site": "care"},
+    ("post", "/api/v1/limits"): {"quantity": "hr", "reason": "x", "resident": "zhou", "high": 120.0},
+    ("post", "/api/v1/consents"): {
+        "resident": "zhou", "grantee": "u-son", "classes": ["vitals"], "until_ms": 4_000_000_000_000, "giver": "x",
+    },
+    ("post", "/api/v1/residents/{resident_id}/observe"): {"on_oxygen": True},
+    ("post", "/api/v1/residents/{resident_id}/{step}"): {},
+    ("post", "/api/v1/limits/{limit_id}/end"): {"reason": "x"},
+}  # fmt: skip
+FOREIGN_QUERY = {("get", "/api/v1/wall"): {"site": "far"}}
+OWN_QUERY = {"/api/v1/wall": {"site": "care"}, "/api/v1/alerts": {"state": "all"}}
+NOT_LISTS = ("/api/v1/stream", "/api/v1/ledger", "/api/v1/deadletters")
+# Routes with a parameter or a body but without anybody's data behind it.
+NOT_ABOUT_PEOPLE = {
+    ("post", "/api/v1/session"), ("post", "/api/v1/me/password"), ("post", "/api/v1/registry/staff"), ("post", "/api/v1/users"),
+    ("post", "/api/v1/users/{user_id}/disable"), ("get", "/api/v1/deadletters/{letter_id}"),
+    ("post", "/api/v1/deadletters/{letter_id}/retry"), ("post", "/api/v1/registry/rota/{rota_id}/end"),
+}  # fmt: skip
+
+
+def routes(app: FastAPI) -> dict[tuple[str, str], dict[str, Any]]:
+    return {
+        (method, path): operation for path, operations in app.openapi()["paths"].items() for method, operation in operations.items()
+    }  # fmt: skip
+
+
+def filled(path: str, **ids: str) -> str:
+    values = {"action": "claim", "step": "away", "letter_id": "1", **ids}
+    while "{" in path:
+        name = path[path.index("{") + 1 : path.index("}")]
+        path = path.replace("{" + name + "}", values.get(name, "nothing"))
+    return path
+
+
+async def send(client: httpx.AsyncClient, method: str, path: str, body: Any = None, query: Any = None) -> httpx.Response:
+    return await client.request(method.upper(), path, json=body, params=query)
+
+
+async def test_every_route_stands_in_the_matrix_with_its_policy(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        found = routes(home.app)
+        assert set(found) == set(PASSES)
+        for route, operation in found.items():
+            assert operation["x-policy"], route
+            roles = {PEOPLE[who] for who in PASSES[route] if who != "nobody"}
+            policy = next(p for p in vars(policies).values() if isinstance(p, policies.Policy) and p.name == operation["x-policy"])
+            assert policy.gate is policies.Gate.OPEN or {role.value for role in policy.roles} == roles, route
+
+
+@pytest.mark.timeout(30)
+async def test_who_may_not_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        for who in ["nobody", *PEOPLE]:
+            async with home.signed_in(who) as client:
+                for (method, path), passes in PASSES.items():
+                    if who in passes:
+                        continue
+                    answer = await send(client, method, filled(path), FOREIGN_BODY.get((method, path)), FOREIGN_QUERY.get((method, path)))
+                    assert answer.status_code == (401 if who == "nobody" else 403), (who, method, path, answer.text)
+                    assert answer.headers["content-type"] == "application/problem+json"
+                    assert answer.json()["code"] == ("session.none" if who == "nobody" else "access.denied")
+
+
+async def foreign_ids(home: House) -> dict[str, str]:
+    alert = await home.call("zhou")
+    return {
+        "alert_id": alert.id, "resident_id": "zhou", "device_id": "band-zhou", "binding_id": "bind-zhou",
+        "limit_id": next(iter(home.registry.view.limits)), "consent_id": "nothing",
+    }  # fmt: skip
+
+
+@pytest.mark.timeout(30)
+async def test_what_is_foreign_does_not_exist(tmp_path: Path) -> None:
+    """404 for a foreign id, exactly as for an id that nobody has."""
+    async with house(tmp_path) as home:
+        ids = await foreign_ids(home)
+        checked = set()
+        for who in sorted(ALL - {"chief", "admin"}):
+            async with home.signed_in(who) as client:
+                for route, passes in PASSES.items():
+                    method, path = route
+                    about_people = "{" in path or route in FOREIGN_BODY or route in FOREIGN_QUERY
+                    if who not in passes or not about_people or route in NOT_ABOUT_PEOPLE:
+                        continue
+                    foreign = await send(client, method, filled(path, **ids), FOREIGN_BODY.get(route), FOREIGN_QUERY.get(route))
+                    assert foreign.status_code == 404, (who, route, foreign.text)
+                    if "{" in path:
+                        absent = await send(client, method, filled(path), FOREIGN_BODY.get(route))
+                        assert (absent.status_code, absent.content) == (404, foreign.content), (who, route)
+                    checked.add(route)
+        uncovered = {route for route in PASSES if ("{" in route[1] or route[0] == "post") and route not in NOT_ABOUT_PEOPLE} - checked
+        assert not uncovered
+
+
+@pytest.mark.timeout(30)
+async def test_lists_hold_nothing_foreign(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        await home.call("zhou")
+        await home.call("wang")
+        for who in sorted(ALL - {"chief", "admin"}):
+            async with home.signed_in(who) as client:
+                for (method, path), passes in PASSES.items():
+                    if method != "get" or who not in passes or "{" in path or path in NOT_LISTS:
+                        continue
+                    answer = await client.get(path, params=OWN_QUERY.get(path, {}))
+                    assert answer.status_code == 200, (who, path, answer.text)
+                    assert "zhou" not in answer.text, (who, path)
+                    assert "周文斌" not in answer.text, (who, path)
+
+
+async def test_own_reach_opens(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        alert = await home.call("wang")
+        for who in ("carer", "doctor"):
+            async with home.signed_in(who) as client:
+                assert (await client.get(f"/api/v1/alerts/{alert.id}")).status_code == 200
+                assert (await client.get("/api/v1/residents/wang")).json()["resident"]["vitals"].keys() == {"hr", "spo2", "temp"}
+        async with home.signed_in("operator") as client:
+            assert (await client.get(f"/api/v1/alerts/{alert.id}")).status_code == 404  # about a person: not the operator's
+            seen = (await client.get("/api/v1/residents/wang")).json()["resident"]
+            assert "vitals" not in seen
+            assert "consciousness" not in seen
+        async with home.signed_in("son") as client:
+            seen = (await client.get("/api/v1/residents/wang")).json()["resident"]
+            assert seen["vitals"].keys() == {"hr", "spo2", "temp"}
+            assert not {"place", "devices", "limits", "consents", "consciousness"} & seen.keys()
+            assert [row["id"] for row in (await client.get("/api/v1/residents")).json()["residents"]] == ["wang"]
+
+
+async def test_withdrawn_consent_closes_the_view(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        consent = next(iter(home.registry.view.consents))
+        async with home.signed_in("son") as son, home.signed_in("operator") as operator:
+            assert (await son.get("/api/v1/residents/wang")).status_code == 200
+            assert (await operator.post(f"/api/v1/consents/{consent}/withdraw")).status_code == 200
+            assert (await son.get("/api/v1/residents/wang")).status_code == 404
+            assert (await son.get("/api/v1/residents")).json()["residents"] == []
+
+
+async def test_dead_letters_are_for_who_answers_for_the_whole_house(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        async with home.signed_in("operator") as client:
+            assert (await client.get("/api/v1/deadletters")).status_code == 404
+        async with home.signed_in("chief") as client:
+            answer = await client.get("/api/v1/deadletters")
+            assert (answer.status_code, answer.json()["letters"]) == (200, [])
+            retried = await client.post("/api/v1/deadletters/1/retry")
+            assert (retried.status_code, retried.json()["code"]) == (503, "deadletter.no_intake")  # this house has no intake
+
+
+async def test_looks_and_acts_are_in_the_audit(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        alert = await home.call("wang")
+        async with home.signed_in("carer") as client:
+            for _ in range(3):
+                await client.get("/api/v1/wall", params={"site": "care"})
+            await client.post(f"/api/v1/alerts/{alert.id}/claim", json={})
+            await client.get("/api/v1/audit")
+        mine = [row for row in await home.audit_rows() if row.actor == "u-carer"]
+        rows = [(row.action, row.subject, row.resident, row.purpose, row.outcome) for row in mine]
+        assert rows.count(("read.wall", "care/*", None, "care", "allowed")) == 1  # one row per view and minute, not one per look
+        assert ("alert.claim", alert.id, "wang", "care", "allowed") in rows
+        assert ("read.refused", "audit", None, "care", "refused") in rows
+        assert (await home.db.read(home.audit.verify)).ok
+
+
+# --- a route without a policy ----------------------------------------------------------------------------------------
+
+
+def planted(*, guards: int) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/planted", dependencies=[policies.guard(policies.WALL)] * guards)
+    async def planted_route() -> dict[str, str]:
+        return {}
+
+    return router
+
+
+@pytest.mark.parametrize("guards", [0, 2])
+async def test_a_route_without_exactly_one_policy_builds_no_application(tmp_path: Path, guards: int) -> None:
+    async with house(tmp_path) as home:
+        home.app.include_router(planted(guards=guards))
+        with pytest.raises(policies.RouteWithoutPolicy, match="/planted"):
+            policies.policies(home.app)
+
+
+async def test_a_machine_route_with_a_second_policy_builds_no_application(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        with pytest.raises(policies.RouteWithoutPolicy, match="/planted"):
+            create_app(home.query, home.commands, clock=home.clock, ops=home.ops, machine_routers=[planted(guards=1)])
+        app = create_app(home.query, home.commands, clock=home.clock, ops=home.ops, machine_routers=[planted(guards=0)])
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="https://anxin.test") as client:
+            assert (await client.get("/api/v1/planted")).json()["code"] == "device.token_missing"
+            assert (await client.get("/api/v1/planted", headers={"Authorization": "Bearer x"})).status_code == 200
