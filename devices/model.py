@@ -95,7 +95,7 @@ class Message:
     seq: int | None = None
     t_device_ns: int | None = None  # the device's clock when it sent the frame
     test: bool = False  # a test press or a drill
-    relative: bool = False  # the sender has no clock: item times are relative to the sending (<= 0), t_device_ns is None
+    relative: bool = False  # the sender has no clock: t_device_ns is 0, the sending, and item times count from it (<= 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

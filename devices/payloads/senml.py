@@ -4,7 +4,7 @@ Names. The last part of the resolved name (after the last `:` or `/`) is the qua
 stands before it must be empty or end with the device of the topic: `hr`, `dev-7:hr`, `urn:dev:mac:dev-7:hr` and `dev-7/hr` are the same.
 Units. SenML's own (UNITS), else a unit that devices.units knows; none is an error, except for a boolean.
 Times. From 2**28 s on they are absolute, and the record is a stored one, dated by the device's clock. Below, they count from the sending:
-the message is `relative`, item times are <= 0, and 0 (or no time) is left to reception. A pack does not mix the two.
+the message is `relative`, its own time is 0, item times are <= 0, and 0 (or no time) is left to reception. A pack does not mix the two.
 Values. `v` and, for states and events, `vb`. A record without a value is an error unless it only sets bases: a missing number is no zero.
 Sums, text and data are refused, since no quantity takes them. SenML carries no sequence: what repeats is found by the bytes.
 """
@@ -84,7 +84,7 @@ def decode(topic: str, payload: bytes, facts: DeviceFacts) -> Message:
             items.append(_item(record, device, absolute[0]))  # noqa: PERF401 (len(items) names the record at fault)
     except DecodeError as error:
         raise DecodeError(f"[{len(items)}]: {error}") from None
-    return Message(items=tuple(items), device=device, relative=relative)
+    return Message(items=tuple(items), device=device, t_device_ns=0 if relative else None, relative=relative)
 
 
 @lru_cache(maxsize=8192)
