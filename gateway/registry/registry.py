@@ -48,9 +48,7 @@ class Registry:
 
     async def do(self, actor: Actor, command: Callable[Concatenate[Tx, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a command (`residents.admit`, `bindings.bind` ...) as `actor`, all or nothing; `view` shows it when this returns."""
-        offset, result = await self._db.write(self._unit(actor, lambda tx: command(tx, *args, **kwargs)), lane=Lane.NOW)
-        self._catch_up(offset)
-        return result
+        return await self._commit(self._unit(actor, lambda tx: command(tx, *args, **kwargs)), Lane.NOW)
 
     def do_sync(self, actor: Actor, command: Callable[Concatenate[Tx, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run the same from a command line or a test."""
@@ -64,7 +62,11 @@ class Registry:
         if known is not None:
             return known
         t_ns = self._clock.now_ns()
-        return await self.do(SYSTEM, bindings.see_device, device_id, t_ns=t_ns, origin=origin, site=site, quantities=quantities)
+
+        def command(tx: Tx) -> Device:
+            return bindings.see_device(tx, device_id, t_ns=t_ns, origin=origin, site=site, quantities=quantities)
+
+        return await self._commit(self._unit(SYSTEM, command), Lane.GROUP)  # strangers never take the lane of calls
 
     def inbox(self) -> tuple[Device, ...]:
         """Devices that spoke before anybody entered them, longest waiting first."""
@@ -82,6 +84,11 @@ class Registry:
     def rehearse(self, actor: Actor, command: Callable[[Tx], T]) -> T:
         """Run a command on a copy of the present view; nothing is written, and the writer is not kept from its work."""
         return command(Tx(None, self.view.copy(), self._clock.now_ns(), actor))
+
+    async def _commit(self, unit: Callable[[apsw.Connection], tuple[int, T]], lane: Lane) -> T:
+        offset, result = await self._db.write(unit, lane=lane)
+        self._catch_up(offset)
+        return result
 
     def _unit(self, actor: Actor, command: Callable[[Tx], T]) -> Callable[[apsw.Connection], tuple[int, T]]:
         def unit(conn: apsw.Connection) -> tuple[int, T]:
