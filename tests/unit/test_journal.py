@@ -14,7 +14,7 @@ from gateway.journal import Journal, JournalError, JournalGone, JournalLocked, J
 from gateway.journal.ring import Ring
 from gateway.ops import Ops
 from gateway.readings import StoredBlock, Tick
-from gateway.store import DowngradeRefused, Overloaded, Writer
+from gateway.store import Overloaded, Writer
 from tests.support import ROOT
 from tests.support.blocks import make_block, same
 from tests.support.fake_clock import FakeClock
@@ -248,14 +248,6 @@ async def test_a_journal_of_the_first_version_is_read(writer: Writer, clock: Fak
     assert same(blocks[2].readings, make_block(random.Random(2), 300, 10))
     assert (await journal.tick(1, 1)).first == 305
     await journal.close()
-
-
-async def test_a_journal_of_a_newer_version_is_refused(journal: Journal, writer: Writer, clock: FakeClock, ops: Ops) -> None:
-    await fill(journal, 2)
-    await spoil(journal, "UPDATE meta_component SET version = 9 WHERE name = 'journal'")
-    await journal.close()
-    with pytest.raises(DowngradeRefused, match="journal has version 9"):
-        await Journal.open(journal._folder, writer, clock, ops)
 
 
 async def test_overload_is_said_and_the_log_stays_dense(tmp_path: Path, clock: FakeClock, ops: Ops) -> None:

@@ -10,7 +10,7 @@ import pytest
 from gateway.journal import Journal, JournalCorrupt, JournalError, JournalGone, JournalReader
 from gateway.journal.ring import Ring
 from gateway.ops import Ops
-from gateway.store import Writer
+from gateway.store import DowngradeRefused, Writer
 from tests.support.fake_clock import FakeClock
 from tests.support.journals import dense, fill, follow_to, read_all, segments
 
@@ -165,3 +165,11 @@ async def test_a_segment_whose_making_was_cut_off_is_made_again(writer: Writer, 
     journal = await Journal.open(folder, writer, clock, ops)
     assert segments(journal) == ["2026-01-01.sqlite"]
     await journal.close()
+
+
+async def test_a_journal_of_a_newer_version_is_refused(journal: Journal, writer: Writer, clock: FakeClock, ops: Ops) -> None:
+    await fill(journal, 2)
+    await spoil(journal, "UPDATE meta_component SET version = 9 WHERE name = 'journal'")
+    await journal.close()
+    with pytest.raises(DowngradeRefused, match="journal has version 9"):
+        await Journal.open(journal._folder, writer, clock, ops)
