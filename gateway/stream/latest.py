@@ -18,6 +18,7 @@ from gateway.readings import Mark, ReadingBlock, StoredBlock
 from gateway.stream.engine import SPEECHLESS
 
 SPARK_POINTS = 40
+KEPT_POINTS = 60  # slots of a series: the last half hour
 SLOT_NS = 30 * 1_000_000_000  # a slot's point is its last value: 40 slots are twenty minutes
 MAX_SERIES = 50_000  # more (device, quantity) pairs than a house has are somebody's mistake; they are counted, not kept
 NO_SLOT = -1
@@ -29,8 +30,8 @@ _COLUMNS = {
     "received_ns": Column("<i8", NEVER_NS),
     "quality": Column("<u2"),
     "origin": Column("|u1"),
-    "spark": Column("<f4", np.nan, SPARK_POINTS),
-    "slot": Column("<i8", NO_SLOT, SPARK_POINTS),
+    "spark": Column("<f4", np.nan, KEPT_POINTS),
+    "slot": Column("<i8", NO_SLOT, KEPT_POINTS),
     "newest": Column("<i8", NO_SLOT),
 }
 
@@ -67,14 +68,22 @@ class Latest:
 
     def spark(self, device: str, quantity: str) -> Sequence[float]:
         """Points of the last 40 slots up to the newest, oldest first; NaN where a slot has none; [] for an unknown series."""
+        return [value for _, value in self._points(device, quantity, SPARK_POINTS)]
+
+    def trend(self, device: str, quantity: str) -> Sequence[tuple[int, float]]:
+        """Points of the last half hour as (start of the slot in UTC ns, value), oldest first; NaN where a slot has none."""
+        return self._points(device, quantity, KEPT_POINTS)
+
+    def _points(self, device: str, quantity: str, count: int) -> list[tuple[int, float]]:
         row = self._rows.get((device, BY_KEY[quantity].index))
         if row is None or self._table["newest"][row] == NO_SLOT:
             return []
-        wanted = np.arange(int(self._table["newest"][row]) - SPARK_POINTS + 1, int(self._table["newest"][row]) + 1)
-        at = wanted % SPARK_POINTS
+        wanted = np.arange(int(self._table["newest"][row]) - count + 1, int(self._table["newest"][row]) + 1)
+        at = wanted % KEPT_POINTS
         points = np.where(self._table["slot"][row, at] == wanted, self._table["spark"][row, at], np.float32(np.nan))
-        first = np.flatnonzero(~np.isnan(points))
-        return [round(float(point), 3) for point in (points[first[0] :] if len(first) else points[:0])]
+        known = np.flatnonzero(~np.isnan(points))
+        first = int(known[0]) if len(known) else count
+        return [(int(slot) * SLOT_NS, round(float(point), 3)) for slot, point in zip(wanted[first:], points[first:], strict=True)]
 
     def take(self, block: StoredBlock) -> None:
         """Take a block of the journal."""
@@ -108,8 +117,8 @@ class Latest:
         back = newer & live & (slot < table["newest"][rows] - 1)  # the clock stepped back: the line begins anew
         table["newest"][rows[back]] = NO_SLOT
         table["slot"][rows[back]] = NO_SLOT
-        fits = told & (slot > table["newest"][rows] - SPARK_POINTS)
-        at, place = rows[fits], slot[fits] % SPARK_POINTS
+        fits = told & (slot > table["newest"][rows] - KEPT_POINTS)
+        at, place = rows[fits], slot[fits] % KEPT_POINTS
         replaces = ~late[fits] | (table["slot"][at, place] != slot[fits])  # a late value fills a gap, it does not replace a point
         at, place = at[replaces], place[replaces]
         table["spark"][at, place] = value[fits][replaces]
