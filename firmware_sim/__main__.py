@@ -27,6 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     fleet.add_argument("--every-s", type=float, default=60.0, help="mean time between incidents; 0 = none by themselves")
     fleet.add_argument("--delay-s", type=float, default=25.0, help="first incident after this time")
     fleet.add_argument("--seed", type=int, default=1)
+    fleet.add_argument("--with-parent", action="store_true", help="stop when standard input closes, that is when the starter is gone")
     for share in ("drop", "duplicate", "reorder"):
         fleet.add_argument(f"--{share}", type=float, default=0.0, help=f"share of messages to {share}")
     trigger = commands.add_parser("trigger", help="start an incident in a running fleet")
@@ -41,6 +42,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _until_eof(stop: threading.Event) -> None:
+    sys.stdin.buffer.read()
+    stop.set()
+
+
 def _run_fleet(options: argparse.Namespace) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -49,6 +55,8 @@ def _run_fleet(options: argparse.Namespace) -> int:
         load_plan(options.plan), Broker(options.host, options.port, options.ca_file), truth=TruthLog(options.truth),
         link_seed=options.seed, drop=options.drop, duplicate=options.duplicate, reorder=options.reorder,
     )
+    if options.with_parent:
+        threading.Thread(target=_until_eof, args=(stop,), daemon=True).start()
     if options.every_s > 0:
         fleet.schedule(seed=options.seed, every_s=options.every_s, delay_s=options.delay_s)
     if options.control is not None:

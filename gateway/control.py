@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import os
@@ -54,7 +55,8 @@ def socket_path(data_dir: Path) -> Path:
 
 async def serve(path: Path, handlers: Mapping[str, Handler]) -> asyncio.Server:
     """Answer requests {"command", "args"} until the server is closed."""
-    path.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)  # noqa: PTH108 - one call at the start
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

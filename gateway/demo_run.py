@@ -1,0 +1,100 @@
+"""The demo as a process: the gateway, the simulated ward beside it, and what is printed for each role."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gateway import demo, demo_ward
+from gateway.config import Web
+from gateway.main import Gateway, running
+from gateway.office import OPERATOR
+from gateway.processes import end, stop_signal, until
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoLinks:
+    """What the demo prints: the address, and one account per role with its one-time password."""
+
+    url: str
+    users: tuple[dict[str, str], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json."""
+        return {"url": self.url, "users": list(self.users)}
+
+
+async def run_demo(
+    data_dir: Path,
+    *,
+    web_port: int | None,
+    mqtt_port: int | None,
+    every_s: float,
+    first_s: float,
+    lan: bool,
+    on_ready: Callable[[DemoLinks], None],
+) -> None:
+    """Run the gateway with the simulated ward until SIGINT or SIGTERM; everything that was started ends with it."""
+    stop = stop_signal()
+    web = Web(host="0.0.0.0" if lan else "127.0.0.1", port=8080 if web_port is None else web_port, http_lan=True)  # noqa: S104
+    async with running(data_dir, web_port=web_port, mqtt_port=mqtt_port, web=web) as (gateway, ended):
+        links = await _prepare_demo(gateway)
+        async with _simulator(gateway, every_s=every_s, first_s=first_s):
+            on_ready(links)
+            await until(stop, ended)
+
+
+async def _prepare_demo(gateway: Gateway) -> DemoLinks:
+    core = gateway.core
+    plan = core.data_dir / "demo" / "fleet.json"
+    await core.registry.do(OPERATOR, demo.seed)
+    if not plan.exists():
+        tokens = {device: await core.tokens.issue(OPERATOR, device) for device in demo.device_ids()}
+        demo.write_plan(plan, tokens)
+        if gateway.broker is not None:
+            gateway.broker.refresh()
+    rows = []
+    for login, name, role, staff in demo_ward.USERS:
+        password = await demo.fresh_password(core.accounts, core.registry.view, login=login, name=name, role=role, staff=staff)
+        rows.append({"role": role, "login": login, "password": password, "page": f"{gateway.url}/"})
+    return DemoLinks(url=gateway.url, users=tuple(rows))
+
+
+@asynccontextmanager
+async def _simulator(gateway: Gateway, *, every_s: float, first_s: float) -> AsyncIterator[None]:
+    folder = gateway.core.data_dir / "demo"
+    mqtt = gateway.core.config.mqtt
+    host, port = (gateway.broker.host, gateway.broker.port) if gateway.broker is not None else (mqtt.host, mqtt.port)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "firmware_sim",
+        "fleet",
+        "--plan",
+        str(folder / "fleet.json"),
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--truth",
+        str(folder / "truth.ndjson"),
+        "--control",
+        str(folder / "sim.sock"),
+        "--every-s",
+        str(every_s),
+        "--delay-s",
+        str(first_s),
+        "--with-parent",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        await end(process)

@@ -1,0 +1,365 @@
+"""Composition root: starts sinks, then the core, then the doors; stops in reverse. The only module that knows every part."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gateway import chores, deadletter, intake_keys
+from gateway.alerts import policy
+from gateway.alerts.desk import AlertDesk
+from gateway.alerts.progress import Progress
+from gateway.api.app import ApiSettings, close_streams, create_app
+from gateway.broker import Broker, BrokerError, BrokerOptions
+from gateway.clock import NS_PER_S, SystemClock
+from gateway.collect.http import HttpCollector
+from gateway.collect.mqtt import MqttCollector, MqttOptions
+from gateway.commands import CommandParts, Commands
+from gateway.config import Mqtt, Web
+from gateway.control import serve as serve_control
+from gateway.control import socket_path
+from gateway.core import MIB, Core
+from gateway.identity import Identity
+from gateway.intake import Intake
+from gateway.journal import Journal
+from gateway.ledger import Ledger
+from gateway.notify.base import make
+from gateway.notify.outbox import Outbox
+from gateway.office import JOBS, perform
+from gateway.ops import Ops
+from gateway.processes import end, stop_signal, until, write_private
+from gateway.query import Parts, Query
+from gateway.store import Database
+from gateway.stream.rules import StreamConfig
+from gateway.stream.runner import COMPONENTS as STREAM_COMPONENTS
+from gateway.stream.runner import StreamRunner
+from gateway.web import Web as WebServer
+from gateway.web import listen
+
+
+class StartError(RuntimeError):
+    """The gateway cannot start; the text says why and what to do."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Gateway:
+    """A running gateway: what its starter needs to know of it."""
+
+    core: Core
+    journal: Journal
+    broker: Broker | None
+    desk: AlertDesk
+    url: str
+
+
+async def run_gateway(
+    data_dir: Path, *, web_port: int | None = None, mqtt_port: int | None = None, on_ready: Callable[[str], None] | None = None
+) -> None:
+    """Run until SIGINT or SIGTERM."""
+    stop = stop_signal()
+    async with running(data_dir, web_port=web_port, mqtt_port=mqtt_port) as (gateway, ended):
+        if on_ready is not None:
+            on_ready(gateway.url)
+        await until(stop, ended)
+
+
+@asynccontextmanager
+async def running(
+    data_dir: Path, *, web_port: int | None = None, mqtt_port: int | None = None, web: Web | None = None
+) -> AsyncIterator[tuple[Gateway, asyncio.Task[None]]]:
+    """Everything up: store, journal, outbox, desk, engine, intake, doors, web; stopped in reverse."""
+    clock, ops = SystemClock(), Ops()
+    async with AsyncExitStack() as stack:
+        core = await asyncio.to_thread(Core.open, data_dir, clock, ops)
+        stack.callback(core.close)
+        core.config = core.config.model_copy(update=_chosen(core.config.web if web is None else web, web_port, core.config.mqtt, mqtt_port))
+        builder = _Builder(core, stack)
+        yield await builder.build()
+
+
+def _chosen(web: Web, web_port: int | None, mqtt: Mqtt, mqtt_port: int | None) -> dict[str, Any]:
+    return {
+        "web": web if web_port is None else web.model_copy(update={"port": web_port}),
+        "mqtt": mqtt if mqtt_port is None else mqtt.model_copy(update={"port": mqtt_port}),
+    }
+
+
+class _Builder:
+    """Builds the parts in order; whatever was started is on the stack, to be stopped in reverse."""
+
+    def __init__(self, core: Core, stack: AsyncExitStack) -> None:
+        self._core = core
+        self._stack = stack
+        self._tasks: dict[str, asyncio.Task[Any]] = {}
+
+    async def build(self) -> tuple[Gateway, asyncio.Task[None]]:
+        """All parts, up; the task ends when one of them does, with its error."""
+        core = self._core
+        config, clock, ops = core.config, core.clock, core.ops
+        started_ns = clock.monotonic_ns()
+        journal = await Journal.open(
+            core.data_dir / "journal",
+            core.writer,
+            clock,
+            ops,
+            config.journal.retention_days,
+            ballast_bytes=config.journal.ballast_mib * MIB,
+        )
+        self._stack.push_async_callback(journal.close)
+        listener = listen(config.web.host, config.web.port)
+        self._stack.callback(listener.close)
+        scheme, port = "https" if config.web.certificate else "http", listener.getsockname()[1]
+        url = config.web.public_url or f"{scheme}://{_shown(config.web.host)}:{port}"
+        outbox, desk = self._alarm_path(url)
+        runner = self._stream(journal, desk)
+        identity = await self._identity(journal)
+        intake = Intake(core.registry, journal, core.store, identity, clock, ops)
+        ledger = Ledger(journal, identity, core.store)
+        http = HttpCollector(clock, core.tokens.verify)
+        web = self._web(desk, runner, intake, ledger, http, listener, url)
+        await self._start_core(outbox, desk, runner, journal, identity)
+        broker, doors = await self._mqtt_doors()
+        self._task("intake", intake.run([http, *doors]))
+        await web.start()
+        self._stack.push_async_callback(web.stop)
+        self._task("web", web.wait())
+        await self._control(journal, runner, intake, ledger, started_ns)
+        self._task("backups", chores.backups(lambda: perform(core, "backup", {}), config.backup.every_s, clock, ops))
+        ended = asyncio.create_task(chores.first_to_end(self._tasks), name="first-to-end")
+        self._stack.callback(ended.cancel)
+        return Gateway(core=core, journal=journal, broker=broker, desk=desk, url=url), ended
+
+    def _task(self, name: str, work: Any) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks[name] = task
+
+        async def stop() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._stack.push_async_callback(stop)
+
+    def _alarm_path(self, url: str) -> tuple[Outbox, AlertDesk]:
+        core = self._core
+        notifiers = {}
+        for name, raw in core.config.channels.items():
+            notifiers[name] = make(name, raw)
+            self._stack.push_async_callback(notifiers[name].close)
+        outbox = Outbox(core.store, core.clock, core.ops, notifiers)
+        progress = Progress(core.data_dir / "run" / "progress")
+        self._stack.callback(progress.close)
+        book = policy.from_options(core.config.alerts.options)
+        desk = AlertDesk(
+            core.store,
+            core.events,
+            core.registry,
+            core.clock,
+            core.ops,
+            book,
+            channels=outbox.names,
+            public_url=url,
+            wake=outbox.wake,
+            progress=progress,
+        )
+        return outbox, desk
+
+    def _stream(self, journal: Journal, desk: AlertDesk) -> StreamRunner:
+        core = self._core
+        database = Database.open(core.data_dir / "stream.sqlite", core.writer, components=STREAM_COMPONENTS)
+        self._stack.push_async_callback(database.close)
+        config = replace(StreamConfig(), **core.config.stream.options)
+        return StreamRunner(
+            journal, core.events, database, desk.take, core.clock, core.ops, config=config, checkpoint_s=core.config.stream.checkpoint_s
+        )
+
+    async def _identity(self, journal: Journal) -> Identity:
+        core = self._core
+        identity = Identity.open(core.data_dir / "identity.sqlite", core.writer, core.clock, core.ops)
+        self._stack.push_async_callback(identity.close)
+        letters = await core.store.read(deadletter.numbered)
+        await asyncio.to_thread(identity.catch_up, journal, intake_keys.hashes_of, letters)
+        return identity
+
+    async def _start_core(self, outbox: Outbox, desk: AlertDesk, runner: StreamRunner, journal: Journal, identity: Identity) -> None:
+        core = self._core
+        self._task("outbox", outbox.run())
+        self._task("desk", desk.run())
+        self._task("stream", runner.run())
+        self._task("identity", identity.run())
+        self._task("audit", core.audit.run(core.store))
+        self._task("ticks", chores.ticks(journal, core.events, core.clock, core.ops))
+        self._task("retention", chores.retention(journal, core.clock, core.ops))
+        if core.config.watchdog.enabled:
+            await self._watchdog()
+
+    async def _watchdog(self) -> None:
+        core = self._core
+        settings = core.config.watchdog
+        run = core.data_dir / "run"
+        tables = {
+            kind: {"type": kind, "url": url} for kind, url in (("webhook", settings.webhook_url), ("apprise", settings.apprise_url)) if url
+        }
+        write_private(run / "watchdog.json", json.dumps(tables))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "gateway.watchdog",
+            "--progress",
+            str(run / "progress"),
+            "--limit-s",
+            str(settings.limit_s),
+            "--channels-file",
+            str(run / "watchdog.json"),
+            start_new_session=True,
+        )
+        self._stack.push_async_callback(end, process)
+
+    async def _mqtt_doors(self) -> tuple[Broker | None, list[MqttCollector]]:
+        core = self._core
+        mqtt = core.config.mqtt
+        options = [
+            MqttOptions(name="mqtt", filters=("anxin/up/+", "anxin/senml/+"), client_id=mqtt.client_id, **self._connection(mqtt)),
+            MqttOptions(
+                name="mqtt.calls", filters=("anxin/call/+",), client_id=f"{mqtt.client_id}-calls", priority=True, **self._connection(mqtt)
+            ),
+        ]
+        broker = None
+        if mqtt.embedded:
+            broker = Broker(
+                core.data_dir / "nats",
+                BrokerOptions(host=mqtt.host, port=mqtt.port, in_flight=mqtt.in_flight, certificate=mqtt.certificate, key=mqtt.key),
+                core.tokens.mqtt_users,
+                core.clock,
+                core.ops,
+                expects=tuple(option.name for option in options),
+            )
+            try:
+                await broker.start()
+            except BrokerError as error:
+                raise StartError(str(error)) from error
+            self._stack.push_async_callback(broker.stop)
+            own: dict[str, Any] = {"host": broker.host, "port": broker.port, "username": broker.username, "password": broker.password}
+            options = [replace(option, protocol="3.1.1", **own) for option in options]
+            self._task("broker-users", _follow_devices(core, broker))
+        doors = [
+            MqttCollector(option, core.clock, core.ops, subscribed=None if broker is None else broker.subscribed) for option in options
+        ]
+        for door in doors:
+            self._stack.push_async_callback(door.close)
+        return broker, doors
+
+    def _connection(self, mqtt: Mqtt) -> dict[str, Any]:
+        password = mqtt.password_file.read_text(encoding="utf-8").strip() if mqtt.password_file is not None else ""
+        return {
+            "state_dir": self._core.data_dir / "run",
+            "host": mqtt.host,
+            "port": mqtt.port,
+            "protocol": mqtt.protocol,
+            "username": mqtt.username,
+            "password": password,
+            "ca_file": mqtt.ca_file,
+            "certificate": mqtt.certificate,
+            "key": mqtt.key,
+            "in_flight": mqtt.in_flight,
+        }
+
+    def _web(
+        self, desk: AlertDesk, runner: StreamRunner, intake: Intake, ledger: Ledger, http: HttpCollector, listener: socket.socket, url: str
+    ) -> WebServer:
+        core = self._core
+        query = Query(
+            Parts(
+                db=core.store,
+                events=core.events,
+                registry=core.registry,
+                audit=core.audit,
+                latest=lambda: runner.latest,
+                clock=core.clock,
+                ops=core.ops,
+                ledger=ledger.summary,
+            )
+        )
+        commands = Commands(
+            CommandParts(
+                db=core.store,
+                query=query,
+                registry=core.registry,
+                accounts=core.accounts,
+                desk=desk,
+                audit=core.audit,
+                clock=core.clock,
+                ops=core.ops,
+                retry_dead_letter=lambda letter: _retry(core, intake, letter),
+            )
+        )
+        web = core.config.web
+        settings = ApiSettings(public_url=web.public_url or url, http_lan=web.http_lan)
+        app = create_app(query, commands, clock=core.clock, ops=core.ops, settings=settings, machine_routers=(http.router,))
+        return WebServer(app, listener, certificate=web.certificate, key=web.key, before_stop=lambda: close_streams(app))
+
+    async def _control(self, journal: Journal, runner: StreamRunner, intake: Intake, ledger: Ledger, started_ns: int) -> None:
+        core = self._core
+
+        async def status(_args: Mapping[str, Any]) -> dict[str, Any]:
+            return _status(core, journal, runner, started_ns)
+
+        async def books(_args: Mapping[str, Any]) -> Any:
+            return await ledger.summary()
+
+        async def retry(args: Mapping[str, Any]) -> Any:
+            found = await _retry(core, intake, int(args["id"]))
+            if found is None:
+                raise LookupError(f"no dead letter {args['id']}")
+            return found
+
+        handlers = {name: partial(perform, core, name) for name in JOBS}
+        server = await serve_control(socket_path(core.data_dir), {**handlers, "status": status, "ledger": books, "deadletter.retry": retry})
+        self._stack.callback(server.close)
+
+
+async def _follow_devices(core: Core, broker: Broker) -> None:
+    """Tell the broker when devices or their tokens change."""
+    seen = core.events.head
+    while True:
+        head = await core.events.wait(seen, 60.0)
+        rows = await core.events.read(seen, upto=head, kinds_prefix="device.")
+        seen = head
+        if rows:
+            broker.refresh()
+
+
+async def _retry(core: Core, intake: Intake, letter_id: int) -> dict[str, Any] | None:
+    letter = await core.store.read(lambda conn: deadletter.get(conn, letter_id))
+    if letter is None:
+        return None
+    verdict = await intake.retry(letter)
+    return {"id": letter_id, "fate": verdict.fate.value, "reason": verdict.reason}
+
+
+def _status(core: Core, journal: Journal, runner: StreamRunner, started_ns: int) -> dict[str, Any]:
+    view, extent, now_ns = core.registry.view, journal.extent(), core.clock.monotonic_ns()
+    return {
+        "up_s": (now_ns - started_ns) // NS_PER_S,
+        "residents": sum(resident.status == "admitted" for resident in view.residents.values()),
+        "devices": sum(device.status == "active" for device in view.devices.values()),
+        "inbox": len(core.registry.inbox()),
+        "journal": {"first": extent.first, "head": extent.head, "days": len(extent.days), "bytes": extent.bytes},
+        "stream": {"offset": runner.engine.offset, "behind": max(0, extent.head - 1 - runner.engine.offset)},
+        "events": core.events.head,
+        "counters": dict(core.ops.counters),
+        "progress_age_ms": {name: (now_ns - at_ns) // 1_000_000 for name, at_ns in core.ops.progress_ns.items()},
+        "faults": [{"code": fault.code, "subject": fault.subject, "params": fault.params} for fault in core.ops.faults()],
+    }
+
+
+def _shown(host: str) -> str:
+    """An address that a person can type: of this machine where we listen everywhere."""
+    return socket.gethostname() if host in ("0.0.0.0", "::") else host  # noqa: S104

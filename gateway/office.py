@@ -1,0 +1,193 @@
+"""What an operator does from the command line; runs in the gateway when it is up, else on the data folder itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from gateway import backup as archives
+from gateway import deadletter
+from gateway.alerts.desk import AlertDesk
+from gateway.core import Core
+from gateway.registry import bindings
+from gateway.registry import csv_import as tables
+from gateway.registry.errors import RegistryError
+from gateway.vocabulary import Actor, AlertNotFound
+
+OPERATOR = Actor(id="command-line", name="command line")
+Job = Callable[[Core, Mapping[str, Any]], Awaitable[Any]]
+
+
+async def users_list(core: Core, _args: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """All accounts, without any secret."""
+    return [
+        {"login": u.login, "name": u.name, "role": u.role, "sites": list(u.site_ids), "residents": list(u.resident_ids), "status": u.status}
+        for u in sorted(core.registry.view.users.values(), key=lambda u: u.login)
+    ]
+
+
+async def users_add(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
+    """A new account with a one-time password, shown once."""
+    user, password = await core.accounts.create(
+        OPERATOR,
+        login=args["login"],
+        name=args["name"],
+        role=args["role"],
+        site_ids=tuple(args["sites"]),
+        resident_ids=tuple(args["residents"]),
+        staff_id=args.get("staff"),
+        lang=args.get("lang", "zh"),
+    )
+    return {"login": user.login, "role": user.role, "password": password}
+
+
+async def users_reset(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
+    """A new one-time password; ends the person's sessions."""
+    user = _user(core, args["login"])
+    return {"login": user.login, "password": await core.accounts.reset_password(OPERATOR, user.id)}
+
+
+async def users_disable(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Nobody signs in with this account any more; its sessions end."""
+    user = await core.accounts.change(OPERATOR, _user(core, args["login"]).id, status="disabled")
+    return {"login": user.login, "status": user.status}
+
+
+def _user(core: Core, login: str) -> Any:
+    for user in core.registry.view.users.values():
+        if user.login == login:
+            return user
+    raise LookupError(f"no account named {login}")
+
+
+async def device_token(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
+    """A new token for a device, shown once; the former stops working."""
+    return {"device": args["device"], "token": await core.tokens.issue(OPERATOR, args["device"])}
+
+
+async def device_bind(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Bind a device to a resident or a bed from now on; an inbox device is in service then."""
+    device = core.registry.view.devices.get(args["device"])
+    if device is not None and device.status == "inbox":
+        await core.registry.do(OPERATOR, bindings.activate_device, device.id)
+    row = await core.registry.do(OPERATOR, bindings.bind, args["device"], resident=args.get("resident"), bed=args.get("bed"))
+    return {"binding": row.id, "device": row.device_id, "resident": row.resident_id}
+
+
+async def device_unbind(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
+    """End the device's present binding."""
+    now_ns = core.clock.now_ns()
+    row = core.registry.view.binding_at(args["device"], now_ns)
+    if row is None:
+        raise LookupError(f"device {args['device']} is not bound")
+    await core.registry.do(OPERATOR, bindings.end_binding, row.id)
+    return {"binding": row.id, "device": row.device_id, "resident": row.resident_id}
+
+
+async def inbox(core: Core, _args: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Devices that spoke before anybody entered them."""
+    return [{"device": d.id, "first_seen_ns": d.first_seen_ns, "quantities": list(d.quantities)} for d in core.registry.inbox()]
+
+
+async def csv_import(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
+    """CSV files into the registry: all or nothing; a dry run only reports."""
+    paths = [Path(name) for name in args["files"]]
+    files = {path.name: path.read_bytes() for path in paths}
+    if args["dry_run"]:
+        report = await asyncio.to_thread(tables.dry_run, core.registry, OPERATOR, files)
+    else:
+        report = await tables.apply(core.registry, OPERATOR, files)
+    lang = str(args["lang"])
+    return {
+        "written": report.written,
+        "counts": {name: asdict(count) for name, count in report.counts.items()},
+        "errors": [{"file": e.file, "line": e.line, "column": e.column, "message": e.message(lang)} for e in report.errors],
+        "omitted": report.omitted,
+    }
+
+
+async def audit_verify(core: Core, _args: Mapping[str, Any]) -> dict[str, Any]:
+    """Walk the chain of looks and acts; names the first bad row."""
+    verdict = await core.store.read(core.audit.verify)
+    return {"ok": verdict.ok, "rows": verdict.rows, "first_bad": verdict.first_bad, "fault": verdict.fault}
+
+
+async def audit_list(core: Core, args: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Who looked at or did what."""
+    rows = await core.store.read(
+        lambda conn: core.audit.rows(conn, after=int(args["after"]), limit=int(args["limit"]), resident=args.get("resident"))
+    )
+    names = ("n", "t_ns", "actor", "role", "action", "subject", "resident", "purpose", "outcome")
+    return [{name: getattr(row, name) for name in names} for row in rows]
+
+
+async def why(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Who was told of an alert or was not, when, and why."""
+
+    def read(conn: Any) -> dict[str, Any]:
+        view = AlertDesk.get(conn, args["alert"])
+        told = [dict(row) for row in AlertDesk.why(conn, args["alert"])]
+        return {"alert": view.id, "state": view.state, "cause": view.cause, "place": view.place, "told": told}
+
+    try:
+        return await core.store.read(read)
+    except AlertNotFound as error:
+        raise LookupError(f"no alert {args['alert']}") from error
+
+
+async def alerts(core: Core, _args: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Open alerts, most urgent first."""
+    found = await core.store.read(AlertDesk.open_alerts)
+    names = ("id", "state", "priority", "kind", "cause", "place", "raised_ns", "count", "claimed_name", "step")
+    return [{name: getattr(row, name) for name in names} for row in found]
+
+
+async def deadletter_list(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Refused frames, newest first, with counts per reason."""
+    return await core.store.read(
+        lambda conn: {"counts": deadletter.counts(conn), "letters": [row.summary() for row in deadletter.rows(conn, int(args["limit"]))]}
+    )
+
+
+async def backup(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
+    """An archive of the store with its keys; old ones are thinned out."""
+    target = core.config.backup.folder or core.data_dir / "backups"
+    if args.get("folder"):
+        target = Path(args["folder"])
+    return await asyncio.to_thread(_backup, core, target)
+
+
+def _backup(core: Core, target: Path) -> dict[str, Any]:
+    others = [name for name in ("anxin.toml", "keys/audit.key", "audit-checkpoints.ndjson") if (core.data_dir / name).is_file()]
+    path = archives.backup(core.data_dir, target, clock=core.clock, others=others)
+    return {"archive": str(path), "removed": list(archives.prune(target))}
+
+
+JOBS: dict[str, Job] = {
+    "users.list": users_list,
+    "users.add": users_add,
+    "users.reset": users_reset,
+    "users.disable": users_disable,
+    "device.token": device_token,
+    "device.bind": device_bind,
+    "device.unbind": device_unbind,
+    "inbox": inbox,
+    "import": csv_import,
+    "audit.verify": audit_verify,
+    "audit.list": audit_list,
+    "why": why,
+    "alerts": alerts,
+    "deadletter.list": deadletter_list,
+    "backup": backup,
+}
+
+
+async def perform(core: Core, job: str, args: Mapping[str, Any]) -> Any:
+    """One job by name; a refusal of the registry is said in the asker's language."""
+    try:
+        return await JOBS[job](core, args)
+    except RegistryError as error:
+        raise ValueError(error.message(str(args.get("lang", "en")))) from error
