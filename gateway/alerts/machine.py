@@ -223,7 +223,8 @@ def _sooner(case: Case, timing: Timing, now: Moment) -> Case:
 def _returns(case: Case, worse: bool, repeat: bool, timing: Timing, now: Moment) -> Change:
     """The condition is back (or lasts) after `cleared` or `resolved`."""
     view = case.view
-    if view.state is AlertState.RESOLVED and not repeat and not worse:
+    known = Timer.RECHECK in case.timers or not case.findings  # looked at again anyway, or an event that has happened
+    if view.state is AlertState.RESOLVED and not repeat and not worse and known:
         return Change(case=case, transitions=(Transition(kind="updated", why=Why.AGAIN),))
     told = case.told_mono_ns
     unseen = view.state is AlertState.CLEARED or view.outcome is None

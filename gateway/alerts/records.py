@@ -147,7 +147,7 @@ def adopt(body: str, now: Moment, stepped_back: bool) -> Case:
     for name, (_, wall_due, span) in raw["timers"].items():
         left = min(wall_due - now.wall_ns, span)  # below zero: overdue by that much
         if stepped_back:
-            left = 0 if name == Timer.STEP else span
+            left = min(0, span) if name == Timer.STEP else span
         timers[Timer(name)] = now.mono_ns + left
     told = None if raw["told"] is None else now.mono_ns - max(0, now.wall_ns - int(raw["told"][1]))
     raw["timers"], raw["told"] = {}, None
