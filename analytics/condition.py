@@ -155,6 +155,20 @@ def waiting(table: Table, rows: int) -> Rows:
     return np.flatnonzero((state == State.PENDING) | (state == State.CLEARING))
 
 
+def due_ns(table: Table, rows: Rows, timing: Timing) -> int | None:
+    """When the first of the waiting rows could move by time alone; None if none can."""
+    state, last_ns = table["state"][rows], table["last_ns"][rows]
+    pending = (state == State.PENDING) & (timing.need <= 1)
+    on_ns = table["since_ns"][rows] + timing.t_on_ns
+    left_s = np.full(len(rows), np.inf)
+    grows = table["depth"][rows] > 0
+    left_s[grows] = (timing.area - table["area"][rows])[grows] / table["depth"][rows][grows]
+    area_ns = last_ns + (np.clip(left_s, 0.0, 1e9) * NS_PER_S).astype(np.int64) + 1
+    ends = np.where(pending, np.minimum(on_ns, area_ns), table["since_ns"][rows] + timing.t_off_ns)
+    can = (pending | (state == State.CLEARING)) & (ends <= last_ns + timing.hold_ns)
+    return int(ends[can].min()) if can.any() else None
+
+
 def drop(table: Table, rows: Rows) -> Changes:
     """Forget the conditions of rows; END for those that had started."""
     changes = Changes.none(len(rows))

@@ -143,6 +143,10 @@ class Detector(Protocol):
         """Let time pass; answers only for the rows whose condition changed."""
         ...
 
+    def due_ns(self, instant: Instant, state: Table, params: Table) -> int | None:
+        """Earliest wall time after `instant` at which a tick alone could change something; None = never. May be early, never late."""
+        ...
+
     def drop(self, rows: Rows, state: Table) -> Verdicts:
         """Forget the conditions of rows (unbound, limit withdrawn): END for each that was under way."""
         ...

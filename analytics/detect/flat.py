@@ -89,6 +89,10 @@ class Flat:
         """Nothing: silence is not a flat line."""
         return quiet(np.empty(0, dtype=np.int64))
 
+    def due_ns(self, instant: Instant, state: Table, params: Table) -> int | None:
+        """Never."""
+        return None
+
     def drop(self, rows: Rows, state: Table) -> Verdicts:
         """END for the rows' conditions, and a fresh start."""
         answer = quiet(rows)

@@ -62,6 +62,11 @@ class Limit:
         changed = np.flatnonzero(changes.change)
         return _answer(rows[changed], _picked(changes, changed), state)
 
+    def due_ns(self, instant: Instant, state: Table, params: Table) -> int | None:
+        """When the next delay runs out."""
+        rows = condition.waiting(state, instant.rows)
+        return condition.due_ns(state, rows, self._timing(params, rows))
+
     def drop(self, rows: Rows, state: Table) -> Verdicts:
         """END for the rows' conditions, and a fresh start."""
         return _answer(rows, condition.drop(state, rows), state)

@@ -100,6 +100,16 @@ class Score:
             ended_ns=changes.ended_ns[changed],
         )
 
+    def due_ns(self, instant: Instant, state: Table, params: Table) -> int | None:
+        """When the next part grows too old or a persistence runs out."""
+        rows = np.arange(instant.rows, dtype=np.int64)
+        ends = (state["part_ns"][rows] + (np.minimum(params["max_age_s"][rows], 1e9) * 1e9).astype(np.int64)) + 1
+        ends = ends[ends > instant.now_ns]
+        waiting = condition.waiting(state, instant.rows)
+        runs_out = condition.due_ns(state, waiting, _timing(params, waiting))
+        found = [int(ends.min())] if len(ends) else []
+        return min([*found, *([] if runs_out is None else [runs_out])], default=None)
+
     def drop(self, rows: Rows, state: Table) -> Verdicts:
         """END for the rows' conditions, and a fresh start."""
         answer = quiet(rows)

@@ -75,6 +75,13 @@ class NoData:
         self._end(changed, ~starts, np.arange(len(changed)), state, answer)
         return answer
 
+    def due_ns(self, instant: Instant, state: Table, params: Table) -> int | None:
+        """When the next deadline passes, if every moment until then is listened to."""
+        count = instant.rows
+        left_ns = params["deadline_s"][:count] * 1e9 - (instant.listened_ns - state["seen_ns"][:count])
+        left_ns = left_ns[left_ns >= 0]
+        return int(instant.now_ns + left_ns.min()) + 1 if len(left_ns) else None
+
     def expect(self, rows: Rows, listened_ns: int, state: Table) -> None:
         """From now on these rows are expected: their time starts here."""
         state["seen_ns"][rows] = listened_ns

@@ -63,6 +63,10 @@ class Trend:
         """Nothing: a minute is closed by the reading after it, so that silence is no evidence."""
         return quiet(np.empty(0, dtype=np.int64))
 
+    def due_ns(self, instant: Instant, state: Table, params: Table) -> int | None:
+        """Never."""
+        return None
+
     def drop(self, rows: Rows, state: Table) -> Verdicts:
         """END for the rows' conditions; the baseline itself stays the person's."""
         answer = _quiet(rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from math import nan
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -18,6 +18,7 @@ from gateway.stream.bank import Bank, set_row
 from gateway.stream.roster import DEVICE, IGNORED, Roster, Wearer
 from gateway.stream.rules import SCORE_PARTS, StreamConfig, score_ages_s, settings, silence_deadline_s
 
+HOUR_NS = 3_600_000_000_000
 _MEASURED = (Kind.CONTINUOUS, Kind.SPOT, Kind.STATUS)
 
 Say = Callable[[Detector, Verdicts], None]  # hears of conditions that end because their binding or limit did
@@ -33,6 +34,9 @@ class Aligner:
         self._config = config
         self._say = say
         self._offsets: dict[tuple[str, int], float] = {}
+        self.next_ns: int | None = None
+        self._hour = 0
+        self._shifts: dict[str, float] = {}
         (self._nodata,) = (detector for detector in bank.detectors if isinstance(detector, NoData))
 
     def all(self, now_ns: int, listened_ns: int) -> None:
@@ -44,6 +48,46 @@ class Aligner:
         self._sweep()
         for name in list(self._roster.residents):
             self._resident(self._view.residents[name], now_ns)
+        self._look_ahead(now_ns)
+        self._hour, self._shifts = now_ns // HOUR_NS, self._zones(now_ns)
+
+    def some(self, devices: Collection[str], people: Collection[str], now_ns: int, listened_ns: int) -> None:
+        """Only what some events were about."""
+        touched = set(devices)
+        for name in people:
+            touched.update(self._view.devices_of(name, now_ns))
+        for name in sorted(touched):
+            device = self._roster.device(name)
+            former = self._roster.wearers[device].resident
+            self.device(device, now_ns, listened_ns)
+            people = {*people, *(one for one in (former, self._roster.wearers[device].resident) if one is not None)}
+        for name in sorted(people):
+            if name in self._roster.residents and name in self._view.residents:
+                self._resident(self._view.residents[name], now_ns)
+        self._look_ahead(now_ns)
+
+    def due(self, now_ns: int) -> bool:
+        """Whether a binding or limit began or ended by time alone, or a site's local time shifted."""
+        hour = now_ns // HOUR_NS
+        if hour != self._hour:
+            self._hour = hour
+            zones = self._zones(now_ns)
+            shifted, self._shifts = zones != self._shifts, zones
+            if shifted:
+                return True
+        return self.next_ns is not None and now_ns >= self.next_ns
+
+    def _look_ahead(self, now_ns: int) -> None:
+        """The next moment at which a binding or limit begins or ends."""
+        moments: list[int] = []
+        for binding in self._view.bindings.values():
+            moments += [at for at in (binding.valid_from_ns, binding.valid_to_ns) if at is not None and at > now_ns]
+        moments += [limit.expires_ns for limit in self._view.limits.values() if limit.expires_ns is not None and limit.expires_ns > now_ns]
+        self.next_ns = min(moments, default=None)
+
+    def _zones(self, now_ns: int) -> dict[str, float]:
+        quarter = now_ns // 900_000_000_000
+        return {tz: _offset_s(tz, quarter) for tz in sorted({site.tz for site in self._view.sites.values()})}
 
     def device(self, device: int, now_ns: int, listened_ns: int) -> None:
         """One device: who has it, what is expected of it, the limits of its series."""

@@ -32,6 +32,8 @@ from gateway.vocabulary import Finding, Origin, Phase
 
 NS_PER_S = 1_000_000_000
 REGISTRY_EVENTS = ("site.", "resident.", "device.", "binding.", "limit.")  # kinds that can move rows or parameters
+DEVICE_EVENTS = ("device.", "binding.set")  # move one device
+PERSON_EVENTS = ("resident.observed", "resident.renamed")  # move one person's parameters
 STEP_BACK_NS = 2 * NS_PER_S  # a smaller step is jitter
 UNTIMELY = Mark.LATE | Mark.FUTURE | Mark.RETAINED
 SPEECHLESS = Quality.NO_VALUE | Quality.NOT_WORN | Quality.LEAD_OFF | Quality.SENSOR_ERROR | Quality.CUFF_ERROR | Quality.CONTROL_SOLUTION
@@ -63,7 +65,9 @@ class Engine:
         self.aligner = Aligner(self.bank, self.roster, self.view, self.config, self._ended)
         (self._flat,) = (detector for detector in self.bank.detectors if isinstance(detector, Flat))
         self._found: list[Finding] = []
-        self._moved = False
+        self._moved = True  # nothing is known of what was folded before
+        self._devices: set[str] = set()
+        self._people: set[str] = set()
         self._now = (self.offset, self.tick_ns or 0)
 
     def step(self, block: StoredBlock, events: Sequence[EventRow] = ()) -> list[Finding]:
@@ -84,7 +88,24 @@ class Engine:
         """Take events ahead of the tick that names them, so that many of them can come in batches."""
         for event in events:
             self.view.apply(event)
-            self._moved = self._moved or event.kind.startswith(REGISTRY_EVENTS)
+            self._touch(event)
+
+    def due_ns(self) -> int | None:
+        """Earliest time after the last tick at which another tick could say something without a reading: lets a replay skip ticks."""
+        due = [self.aligner.next_ns]
+        for detector in self.bank.detectors:
+            instant = Instant(now_ns=self.tick_ns or 0, key=0, listened_ns=self.listened_ns, rows=self.bank.rows_of(detector))
+            due.append(detector.due_ns(instant, self.bank.states[detector.rule], self.bank.params_of(detector)))
+        return min((at for at in due if at is not None), default=None)
+
+    def _touch(self, event: EventRow) -> None:
+        """Note what an event can have moved; whatever is not plainly about one device or one person moves everything."""
+        if event.kind.startswith(DEVICE_EVENTS):
+            self._devices.add(str(event.body.get("device_id") or event.body["id"]))
+        elif event.kind in PERSON_EVENTS:
+            self._people.add(str(event.body["id"]))
+        elif event.kind.startswith(REGISTRY_EVENTS):
+            self._moved = True
 
     # --- time --------------------------------------------------------------------------------------------------------
 
@@ -115,12 +136,15 @@ class Engine:
         self.fold(events)
         # a restored event log may be shorter than the ticks of the journal say; what exists is what counts
         self.counters["events_missing"] += max(0, tick.events_offset - self.view.offset)
-        # bindings and limits also begin and end by time alone
-        due = self.aligned_ns is None or tick.t_ns - self.aligned_ns >= 60 * NS_PER_S
-        if self._moved or due:
-            self._moved = False
+        if self._moved or self.aligned_ns is None or self.aligner.due(tick.t_ns):
             self.aligner.all(tick.t_ns, self.listened_ns)
             self.aligned_ns = tick.t_ns
+        elif self._devices or self._people:
+            self.aligner.some(self._devices, self._people, tick.t_ns, self.listened_ns)
+            self.aligned_ns = tick.t_ns
+        self._moved = False
+        self._devices.clear()
+        self._people.clear()
 
     # --- readings ----------------------------------------------------------------------------------------------------
 
