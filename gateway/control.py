@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+LOG = logging.getLogger("anxin.control")
 Handler = Callable[[Mapping[str, Any]], Awaitable[Any]]
 LINE_LIMIT = 16 * 1024 * 1024
 ANSWER_WITHIN_S = 120.0
@@ -88,6 +90,9 @@ async def _answer(line: bytes, handlers: Mapping[str, Handler]) -> dict[str, Any
         return {"ok": await handler(args)}
     except (ValueError, LookupError, RuntimeError, OSError) as error:
         return {"error": str(error) or type(error).__name__}
+    except Exception as error:
+        LOG.exception("control: %s failed", request["command"])
+        return {"error": f"internal error ({type(error).__name__}); see the gateway's log"}
 
 
 def ask(path: Path, command: str, args: Mapping[str, Any]) -> Any:

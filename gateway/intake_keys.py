@@ -38,9 +38,12 @@ def is_call(message: Message) -> bool:
 
 def window_ns(message: Message, t_received_ns: int, *, retained: bool) -> int:
     """Until when a frame without a sequence number is recognised by its bytes; 0 = for ever."""
-    if retained or any(_lasts(item) for item in message.items):
+    dated = not message.relative and (
+        message.t_device_ns is not None or any(getattr(item, "t_device_ns", None) is not None for item in message.items)
+    )
+    # Without a time two presses of a button are the same bytes: the second is a second call, not a repetition of the first.
+    if retained or (dated and any(_lasts(item) for item in message.items)):
         return FOR_EVER
-    dated = message.t_device_ns is not None or any(getattr(item, "t_device_ns", None) is not None for item in message.items)
     return t_received_ns + (WINDOW_DATED_S if dated else WINDOW_BARE_S) * NS_PER_S
 
 

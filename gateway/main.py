@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gateway import chores, deadletter, intake_keys
+from gateway import chores, deadletter
 from gateway.alerts import policy
 from gateway.alerts.desk import AlertDesk
 from gateway.alerts.progress import Progress
@@ -28,7 +28,7 @@ from gateway.control import serve as serve_control
 from gateway.control import socket_path
 from gateway.core import MIB, Core
 from gateway.identity import Identity
-from gateway.intake import Intake
+from gateway.intake import Intake, hashes_of
 from gateway.journal import Journal
 from gateway.ledger import Ledger
 from gateway.notify.base import make
@@ -185,7 +185,7 @@ class _Builder:
         identity = Identity.open(core.data_dir / "identity.sqlite", core.writer, core.clock, core.ops)
         self._stack.push_async_callback(identity.close)
         letters = await core.store.read(deadletter.numbered)
-        await asyncio.to_thread(identity.catch_up, journal, intake_keys.hashes_of, letters)
+        await asyncio.to_thread(identity.catch_up, journal, hashes_of, letters)
         return identity
 
     async def _start_core(self, outbox: Outbox, desk: AlertDesk, runner: StreamRunner, journal: Journal, identity: Identity) -> None:

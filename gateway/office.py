@@ -147,9 +147,15 @@ async def alerts(core: Core, _args: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 async def deadletter_list(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
     """Refused frames, newest first, with counts per reason."""
-    return await core.store.read(
-        lambda conn: {"counts": deadletter.counts(conn), "letters": [row.summary() for row in deadletter.rows(conn, int(args["limit"]))]}
-    )
+
+    def read(conn: Any) -> dict[str, Any]:
+        letters = [
+            {"id": row.id, "t_received_ns": row.t_ns, "topic": row.topic, "reason": row.reason, "detail": row.detail, "bytes": row.size}
+            for row in deadletter.listing(conn, limit=int(args["limit"]))
+        ]
+        return {"counts": deadletter.counts(conn), "letters": letters}
+
+    return await core.store.read(read)
 
 
 async def backup(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
