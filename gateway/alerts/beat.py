@@ -61,7 +61,7 @@ def next_due(conn: apsw.Connection) -> int | None:
 def _retime(conn: apsw.Connection, now: Moment, step_ns: int) -> None:
     """The wall clock was set: timers keep their monotonic due times, and screens get the new wall times."""
     events.append(conn, kind="clock.stepped", subject="gateway", actor="system", body={"step_ns": step_ns}, t_ns=now.wall_ns)
-    for case in records.load_where(conn, "due_mono IS NOT NULL", ()):
+    for case in records.cases(conn, "SELECT body FROM alerts WHERE due_mono IS NOT NULL"):
         # The version stays: nobody's claim may fail because a clock was set.
         moved = settle(Change(case=case), now, told=False).case
         moved = records.with_version(moved, case.view.version)

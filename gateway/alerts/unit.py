@@ -109,18 +109,18 @@ class Unit:
 
     def faults_gone(self, active: Collection[str]) -> None:
         """End the alerts of faults that an earlier run left open and that are not there any more."""
-        for case in records.load_where(self._conn, "subject = ? AND open = 1", (faults.SUBJECT,)):
+        for case in records.cases(self._conn, "SELECT body FROM alerts WHERE subject = ? AND open = 1", (faults.SUBJECT,)):
             if case.view.cause not in active and not case.view.condition_over:
                 self.end_all(case)
 
     def _forget_recheck(self, cause: str) -> None:
-        where = "subject = ? AND cause = ? AND open = 0 ORDER BY raised_ns DESC LIMIT 1"
-        for case in records.load_where(self._conn, where, (faults.SUBJECT, cause)):
+        sql = "SELECT body FROM alerts WHERE subject = ? AND cause = ? AND open = 0 ORDER BY raised_ns DESC LIMIT 1"
+        for case in records.cases(self._conn, sql, (faults.SUBJECT, cause)):
             self.end_all(case)
 
     def shift_ends(self) -> None:
         """Hand the alerts of people whose shift is over to the desk."""
-        for case in records.load_where(self._conn, "open = 1 AND claimed_by IS NOT NULL", ()):
+        for case in records.cases(self._conn, "SELECT body FROM alerts WHERE open = 1 AND claimed_by IS NOT NULL", ()):
             if self._off_shift(case):
                 timing = self._timing(case.view.site_id, case.view.kind, case.view.priority)
                 self._commit(machine.on_shift_end(case, timing, self._now), case)
@@ -163,8 +163,8 @@ class Unit:
         return None if row is None else records.load(self._conn, str(row[0]))
 
     def _open_case(self, subject: str, kind: AlertKind, cause: str, origin: Origin) -> Case | None:
-        where = "subject = ? AND kind = ? AND cause = ? AND origin = ? AND open = 1"
-        found = records.load_where(self._conn, where, (subject, kind.value, cause, int(origin)))
+        sql = "SELECT body FROM alerts WHERE subject = ? AND kind = ? AND cause = ? AND origin = ? AND open = 1"
+        found = records.cases(self._conn, sql, (subject, kind.value, cause, int(origin)))
         return found[0] if found else None
 
     def _same_open(self, case: Case) -> Case | None:
@@ -174,8 +174,11 @@ class Unit:
         """The same cause shortly after it was resolved, or while its condition never ended, is the same alert; a call is a new one."""
         if finding.kind is AlertKind.CALL:
             return None
-        where = "subject = ? AND kind = ? AND cause = ? AND origin = ? AND open = 0 ORDER BY raised_ns DESC LIMIT 1"
-        found = records.load_where(self._conn, where, (standing.subject, finding.kind.value, finding.cause, int(finding.origin)))
+        sql = (
+            "SELECT body FROM alerts WHERE subject = ? AND kind = ? AND cause = ? AND origin = ? AND open = 0"
+            " ORDER BY raised_ns DESC LIMIT 1"
+        )
+        found = records.cases(self._conn, sql, (standing.subject, finding.kind.value, finding.cause, int(finding.origin)))
         if not found:
             return None
         case = found[0]
@@ -229,8 +232,11 @@ class Unit:
         if parent is None:
             since_ns = self._now.wall_ns - int(self._rules.book.storm.window_s * NS_PER_S)
             values = (view.site_id, AlertKind.TECHNICAL.value, int(view.origin), since_ns)
-            where = "open = 1 AND site_id = ? AND kind = ? AND origin = ? AND folded_into IS NULL AND state = 'raised' AND last_ns > ?"
-            children = [one for one in records.load_where(self._conn, where, values) if storm.foldable(one)]
+            sql = (
+                "SELECT body FROM alerts WHERE open = 1 AND site_id = ? AND kind = ? AND origin = ? AND folded_into IS NULL"
+                " AND state = 'raised' AND last_ns > ?"
+            )
+            children = [one for one in records.cases(self._conn, sql, values) if storm.foldable(one)]
             if len({one.subject for one in children}) < self._rules.book.storm.count:
                 return
             parent = self._raise_storm(children, case)

@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import apsw
 import pytest
@@ -131,11 +131,10 @@ async def test_hanging_channel_times_out_and_a_bug_in_a_channel_stops_nobody(tmp
         phone.hang = True
         await house.call("sos")
         await house.wait(10)
-        assert mail.delivered == [(10, "li")]
+        assert list(mail.delivered) == [(10, "li")]
         phone.hang, phone.bug = False, True
         await house.call("fall")
-        assert mail.delivered[-1] == (10, "li")
-        assert len(mail.delivered) == 2
+        assert list(mail.delivered) == [(10, "li"), (10, "li")]
 
 
 async def test_quota_keeps_a_reserve_for_high_priority_and_says_quota(tmp_path: Path) -> None:
@@ -214,7 +213,7 @@ class Running:
     notifiers: dict[str, Notifier]
     ops: Ops = field(default_factory=Ops)
 
-    async def __aenter__(self) -> Running:
+    async def __aenter__(self) -> Self:
         clock = SystemClock()
         self.writer = Writer(clock, self.ops)
         self.db = Database.open(self.folder / "store.sqlite", self.writer, (outbox.COMPONENT,), synchronous="NORMAL")
@@ -267,7 +266,7 @@ async def test_killed_between_sent_and_marked_sent_repeats_with_the_same_key(tmp
     async with Running(tmp_path, {"hook": notifier}) as running:
         stuck = asyncio.Event()
 
-        async def never(*args: object) -> None:
+        async def never(item: outbox.Item, state: str, reason: str, channel: str) -> None:
             stuck.set()
             await asyncio.Event().wait()
 

@@ -105,7 +105,7 @@ def test_a_shift_and_the_rest_of_the_day_cover_every_moment_once(hour: int, minu
 def test_next_change_is_the_next_edge() -> None:
     home = house("UTC")
     home.add("night", "22:00", "06:00", days=(0,))
-    edges = []
+    edges: list[datetime] = []
     t: int | None = int(utc(2026, 1, 5).timestamp()) * NS
     while t is not None and len(edges) < 3:
         t = rota.next_change_ns(home, "s", t)
