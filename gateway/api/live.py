@@ -70,6 +70,7 @@ class Sessions(Protocol):
 class LiveSettings:
     """Bounds of the streams; seconds on the monotonic clock."""
 
+    tick_s: float = 1.0  # vitals go out at most this often
     heartbeat_s: float = 2.0
     queue: int = 64
     per_user: int = 12
@@ -206,7 +207,7 @@ class Live:
                 items.append(item)
         parts = [self._render(client, items)]
         now_ns = self._clock.monotonic_ns()
-        if any(item.rechecks for item in items) or now_ns - client.heartbeat_ns >= self.settings.heartbeat_s * NS_PER_S:
+        if any(item.rechecks for item in items) or self._beat_due(client, now_ns):
             await self._recheck(client)
             if client.cut:
                 return b"" if client.cut != "server.stopping" else parts[0]
@@ -217,12 +218,16 @@ class Live:
             parts.append(self._vitals(client, now_ns))
         return b"".join(parts)
 
+    def _beat_due(self, client: _Client, now_ns: int) -> bool:
+        # A tick that comes a little early must not put the heartbeat off to the next one.
+        return now_ns - client.heartbeat_ns >= (self.settings.heartbeat_s - self.settings.tick_s / 4) * NS_PER_S
+
     def _render(self, client: _Client, items: Sequence[FeedItem]) -> bytes:
         visible = [item for item in items if item.event and self._source.visible(client.subject, item)]
         return b"".join(encode(item.event, item.data, self._id(item.offset)) for item in visible)
 
     def _vitals(self, client: _Client, now_ns: int) -> bytes:
-        if client.cut or now_ns - client.vitals_ns < 0.9 * NS_PER_S:
+        if client.cut or now_ns - client.vitals_ns < 0.9 * self.settings.tick_s * NS_PER_S:
             return b""
         client.vitals_ns = now_ns
         client.revision, beds = self._source.vitals(client.scope, client.revision)
@@ -255,7 +260,7 @@ class Live:
 
     async def _tick(self) -> None:
         while True:
-            await self._clock.sleep(1.0)
+            await self._clock.sleep(self.settings.tick_s)
             if self._clients:
                 self._source.refresh_vitals()
             for client in self._clients:

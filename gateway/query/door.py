@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -42,10 +43,9 @@ class Parts:
     events: Events
     registry: Any  # gateway.registry.Registry: `.view` at the committed head
     audit: Audit
-    latest: LatestValues
+    latest: Callable[[], LatestValues]  # asked anew each time: a restored checkpoint brings another one
     clock: Clock
     ops: Ops
-    trend: Callable[[str, str, int, int], Awaitable[Sequence[tuple[int, float]]]] | None = None  # (device, quantity, from_ns, to_ns)
     ledger: Callable[[], Awaitable[Mapping[str, Any]]] | None = None
     status: Callable[[], Mapping[str, Any]] | None = None  # extra members of the status
 
@@ -111,7 +111,7 @@ class Query:
             return tile_json(tile, identity=False, vitals=None, alert_ids=())
         scope = resident_scope(self.view, tile.resident.id)
         identity = may(asker, Action.READ, scope, FieldClass.IDENTITY)
-        vitals = vitals_of(tile, self._parts.latest, now_ns) if may(asker, Action.READ, scope, FieldClass.VITALS) else None
+        vitals = vitals_of(tile, self._parts.latest(), now_ns) if may(asker, Action.READ, scope, FieldClass.VITALS) else None
         of_whom = [(alert.id, alert.resident_id) for alert in alerts if alert.resident_id is not None]
         about = [alert_id for alert_id, resident_id in of_whom if self.view.canonical(resident_id) == tile.resident.id]
         return tile_json(tile, identity=identity, vitals=vitals, alert_ids=about)
@@ -169,8 +169,8 @@ class Query:
         document = {"t_ms": self.now_ms(), "alert": alert_json(self.view, alert), "history": plain(history), "vitals": {}, "trend": {}}
         tile = self._resident_tile(asker, alert)
         if tile is not None:
-            document["vitals"] = vitals_of(tile, self._parts.latest, self._parts.clock.now_ns()).vitals
-            document["trend"] = await self._trend(tile)
+            document["vitals"] = vitals_of(tile, self._parts.latest(), self._parts.clock.now_ns()).vitals
+            document["trend"] = self._trend(tile)
         return document
 
     def _resident_tile(self, asker: Asker, alert: AlertView) -> Tile | None:
@@ -182,16 +182,15 @@ class Query:
         found = (tile for tile in tiles(self.view, self._parts.clock.now_ns()) if tile.resident is not None and tile.resident.id == wanted)
         return next(found, None)
 
-    async def _trend(self, tile: Tile) -> dict[str, dict[str, list[Any]]]:
-        if self._parts.trend is None:
-            return {}
-        to_ns = self._parts.clock.now_ns()
+    def _trend(self, tile: Tile) -> dict[str, dict[str, list[Any]]]:
+        """Per quantity the points of the last half hour since the device is this resident's, from the device that has most."""
+        since_ns = self._parts.clock.now_ns() - TREND_S * NS_PER_S
         result: dict[str, dict[str, list[Any]]] = {}
         for source in tile.sources:
-            from_ns = max(source.bound_ns, to_ns - TREND_S * NS_PER_S)
-            points = await self._parts.trend(source.device_id, source.quantity, from_ns, to_ns)
+            start_ns = max(since_ns, source.bound_ns)
+            points = [point for point in self._parts.latest().trend(source.device_id, source.quantity) if point[0] >= start_ns]
             if points and len(points) > len(result.get(source.quantity, {}).get("t_ms", ())):
-                values = [None if value != value else value for _, value in points]
+                values = [value if math.isfinite(value) else None for _, value in points]
                 result[source.quantity] = {"t_ms": [ms(t_ns) for t_ns, _ in points], "value": values}
         return result
 
@@ -216,7 +215,7 @@ class Query:
         if may(asker, Action.READ, resident_scope(self.view, document["id"]), FieldClass.VITALS):
             tile = next((t for t in tiles(self.view, now_ns) if t.resident is not None and t.resident.id == document["id"]), None)
             if tile is not None:
-                vitals = vitals_of(tile, self._parts.latest, now_ns)
+                vitals = vitals_of(tile, self._parts.latest(), now_ns)
                 document |= {"vitals": vitals.vitals, "monitoring": vitals.monitoring, "monitoring_since_ms": vitals.monitoring_since_ms}
         return {"t_ms": self.now_ms(), "resident": document}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,7 @@ class FeedItem:
 class Feed:
     """Reads the log once for all clients; knows which beds changed since when."""
 
-    def __init__(self, events: Events, registry: Any, latest: LatestValues, clock: Clock) -> None:
+    def __init__(self, events: Events, registry: Any, latest: Callable[[], LatestValues], clock: Clock) -> None:
         self._events = events
         self._registry = registry
         self._latest = latest
@@ -95,15 +95,16 @@ class Feed:
         now_ns = self._clock.now_ns()
         self._revision += 1
         self._rendered.clear()
+        latest = self._latest()
         seen = set()
         for tile in tiles(self.view, now_ns):
             seen.add(tile.bed_id)
-            vitals = vitals_of(tile, self._latest, now_ns)
+            vitals = vitals_of(tile, latest, now_ns)
             known = self._beds.get(tile.bed_id)
             if known is not None and known[1] == tile and known[2] == vitals:
                 continue
             same_person = known is not None and known[1].resident == tile.resident
-            new = tail(known[2].spark, vitals.spark) if known is not None and same_person else dict(vitals.spark)
+            new = tail(known[2].spark if known is not None and same_person else {}, vitals.spark)
             self._beds[tile.bed_id] = (self._revision, tile, vitals)
             self._tails[tile.bed_id] = [*self._tails.get(tile.bed_id, [])[-9:], (self._revision, new)]
         for gone in self._beds.keys() - seen:

@@ -40,7 +40,11 @@ class LatestValues(Protocol):
         ...
 
     def spark(self, device: str, quantity: str) -> Sequence[float]:
-        """At most 40 recent points, oldest first; NaN = no value in that slot."""
+        """At most 40 recent points, oldest first, the newest still changing; NaN = no value in that slot."""
+        ...
+
+    def trend(self, device: str, quantity: str) -> Sequence[tuple[int, float]]:
+        """Points of the last half hour as (UTC ns, value), oldest first."""
         ...
 
 
@@ -137,7 +141,8 @@ def vitals_of(tile: Tile, latest: LatestValues, now_ns: int) -> Vitals:
         rank_ns, source, state, value, t_ns = best[key]
         result.vitals[key] = {"value": value, "unit": codes.BY_KEY[key].ucum, "t_ms": ms(t_ns), "state": state}
         if key in SPARK_KEYS:
-            result.spark[key] = [_finite(point) for point in latest.spark(source.device_id, key)][-SPARK_POINTS:]
+            # Without the newest point: it still changes, and a screen that only appends must never have to take one back.
+            result.spark[key] = [_finite(point) for point in latest.spark(source.device_id, key)][:-1]
         if source.continuous:
             continuous.append(state)
             newest = max(newest, rank_ns)
@@ -181,15 +186,20 @@ def tile_json(tile: Tile, *, identity: bool, vitals: Vitals | None, alert_ids: S
 
 
 def tail(before: Mapping[str, Sequence[float | None]], after: Mapping[str, Sequence[float | None]]) -> dict[str, list[float | None]]:
-    """New points of each sparkline since `before`; all of them where the two do not overlap."""
-    result = {}
+    """New points of each sparkline since `before`; a whole line, filled up in front, where the two do not overlap.
+
+    A screen appends the points and keeps the last 40, so that a whole line replaces what it had.
+    """
+    result: dict[str, list[float | None]] = {}
     for key, points in after.items():
-        old = list(before.get(key, ()))
-        new = list(points)
-        for shift in range(len(new) + 1):
-            kept = new[: len(new) - shift]
-            if not kept or (len(kept) <= len(old) and old[len(old) - len(kept) :] == kept):
-                if shift:
-                    result[key] = new[len(new) - shift :]
-                break
+        old, new = list(before.get(key, ())), list(points)
+        fresh = next((shift for shift in range(len(new) + 1) if _continues(old, new[: len(new) - shift])), len(new))
+        if fresh and fresh == len(new):
+            result[key] = [*[None] * (SPARK_POINTS - len(new)), *new]
+        elif fresh:
+            result[key] = new[len(new) - fresh :]
     return result
+
+
+def _continues(old: list[float | None], kept: list[float | None]) -> bool:
+    return len(kept) <= len(old) and old[len(old) - len(kept) :] == kept

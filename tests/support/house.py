@@ -78,6 +78,10 @@ class FakeLatest:
     def spark(self, device: str, quantity: str) -> Sequence[float]:
         return self.sparks.get((device, quantity), [])
 
+    def trend(self, device: str, quantity: str) -> Sequence[tuple[int, float]]:
+        last = self.values.get((device, quantity))
+        return [] if last is None else [(last.t_ns, last.value)]
+
     def put(self, device: str, quantity: str, value: float | None, t_ns: int) -> None:
         number = math.nan if value is None else value
         self.values[device, quantity] = Last(number, t_ns)
@@ -104,7 +108,8 @@ class House:
         self.desk = desks.AlertDesk(self.db, self.events, self.registry, self.clock, self.ops, PolicyBook())
         self.query = Query(
             Parts(
-                db=self.db, events=self.events, registry=self.registry, audit=self.audit, latest=self.latest, clock=self.clock, ops=self.ops
+                db=self.db, events=self.events, registry=self.registry, audit=self.audit, latest=lambda: self.latest,
+                clock=self.clock, ops=self.ops,
             )
         )  # fmt: skip
         self.commands = Commands(

@@ -122,8 +122,8 @@ def test_strict_json_takes_what_json_is(value: Any) -> None:
 def test_strict_json_never_crashes(body: bytes) -> None:
     try:
         strictjson.loads(body)
-    except strictjson.BadJson as error:
-        assert error.code.startswith("body.")
+    except strictjson.BadJson:
+        pass  # the one way to say no
 
 
 # --- cross-site ------------------------------------------------------------------------------------------------------

@@ -74,7 +74,8 @@ def test_every_transition_and_reason_has_words() -> None:
 @pytest.mark.parametrize(
     ("accept", "preferred", "lang"),
     [
-        ("", None, "zh"), ("en", None, "en"), ("en-GB,en;q=0.9", None, "en"), ("zh-TW,en;q=0.5", None, "zh"), ("fr,en;q=0.3,zh;q=0.2", None, "en"),
+        ("", None, "zh"), ("en", None, "en"), ("en-GB,en;q=0.9", None, "en"), ("zh-TW,en;q=0.5", None, "zh"),
+        ("fr,en;q=0.3,zh;q=0.2", None, "en"),
         ("fr", None, "zh"), ("en;q=0", None, "zh"), ("en;q=x", None, "zh"), ("en", "zh", "zh"), ("zh", "en", "en"), ("en", "xx", "en"),
         ("zh;q=0.5,en;q=0.8", None, "en"), (",,;;q=,en", None, "en"),
     ],
@@ -90,5 +91,6 @@ def test_sentences() -> None:
     assert en("finding.limit.low", **params) == "Oxygen saturation 84.3 %, below 90"
     assert zh("finding.limit.low") == "— — —，低于 —"
     assert zh("finding.of.tomorrow") == "（finding.of.tomorrow）"
-    assert [zh.duration(s) for s in (-5, 59.9, 60, 3599, 3600, 90_000)] == ["0 秒", "59 秒", "1 分 0 秒", "59 分 59 秒", "1 小时 0 分", "1 天 1 小时"]
+    spans = {-5: "0 秒", 59.9: "59 秒", 60: "1 分 0 秒", 3599: "59 分 59 秒", 3600: "1 小时 0 分", 90_000: "1 天 1 小时"}
+    assert {span: zh.duration(span) for span in spans} == spans
     assert zh.clock(1_767_225_600_000) == "08:00"  # 2026-01-01T00:00Z in Shanghai
