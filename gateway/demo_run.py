@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway import demo, demo_ward
 from gateway.config import Web
+from gateway.core import Core
 from gateway.main import Gateway, running
 from gateway.office import OPERATOR
 from gateway.processes import end, stop_signal, until
@@ -42,23 +43,27 @@ async def run_demo(
     """Run the gateway with the simulated ward until SIGINT or SIGTERM; everything that was started ends with it."""
     stop = stop_signal()
     web = Web(host="0.0.0.0" if lan else "127.0.0.1", port=8080 if web_port is None else web_port, http_lan=True)  # noqa: S104
-    async with running(data_dir, web_port=web_port, mqtt_port=mqtt_port, web=web) as (gateway, ended):
-        links = await _prepare_demo(gateway)
+    async with running(data_dir, web_port=web_port, mqtt_port=mqtt_port, web=web, prepare=_furnish) as (gateway, ended):
+        links = await _accounts(gateway)
         async with _simulator(gateway, every_s=every_s, first_s=first_s):
             on_ready(links)
             await until(stop, ended)
 
 
-async def _prepare_demo(gateway: Gateway) -> DemoLinks:
-    core = gateway.core
-    plan = core.data_dir / "demo" / "fleet.json"
+def _plan(core: Core) -> Path:
+    return core.data_dir / "demo" / "fleet.json"
+
+
+async def _furnish(core: Core) -> None:
+    """Before the doors open: the ward in the registry, the devices' tokens, the simulator's plan."""
     await core.registry.do(OPERATOR, demo.seed)
-    if not plan.exists():
+    if not _plan(core).exists():
         tokens = {device: await core.tokens.issue(OPERATOR, device) for device in demo.device_ids()}
-        demo.write_plan(plan, tokens)
-        if gateway.broker is not None:
-            gateway.broker.refresh()
-    rows = []
+        await asyncio.to_thread(demo.write_plan, _plan(core), tokens)
+
+
+async def _accounts(gateway: Gateway) -> DemoLinks:
+    core, rows = gateway.core, []
     for login, name, role, staff in demo_ward.USERS:
         password = await demo.fresh_password(core.accounts, core.registry.view, login=login, name=name, role=role, staff=staff)
         rows.append({"role": role, "login": login, "password": password, "page": f"{gateway.url}/"})

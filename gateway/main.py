@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -73,14 +73,21 @@ async def run_gateway(
 
 @asynccontextmanager
 async def running(
-    data_dir: Path, *, web_port: int | None = None, mqtt_port: int | None = None, web: Web | None = None
+    data_dir: Path,
+    *,
+    web_port: int | None = None,
+    mqtt_port: int | None = None,
+    web: Web | None = None,
+    prepare: Callable[[Core], Awaitable[None]] | None = None,
 ) -> AsyncIterator[tuple[Gateway, asyncio.Task[None]]]:
-    """Everything up: store, journal, outbox, desk, engine, intake, doors, web; stopped in reverse."""
+    """Everything up: store, journal, outbox, desk, engine, intake, doors, web; stopped in reverse. `prepare` runs before the doors open."""
     clock, ops = SystemClock(), Ops()
     async with AsyncExitStack() as stack:
         core = await asyncio.to_thread(Core.open, data_dir, clock, ops)
         stack.callback(core.close)
         core.config = core.config.model_copy(update=_chosen(core.config.web if web is None else web, web_port, core.config.mqtt, mqtt_port))
+        if prepare is not None:
+            await prepare(core)
         builder = _Builder(core, stack)
         yield await builder.build()
 

@@ -11,10 +11,12 @@ from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 REFUSED = 1
 WRONG = 2
+PIPE_WIDTH = 160
 
 
 @dataclass(slots=True)
@@ -34,7 +36,7 @@ class Voice:
         if self.json or human is None:
             print(json.dumps(data, ensure_ascii=False, indent=None if self.json else 1))
         else:
-            Console().print(human)
+            console().print(human)
 
     def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str, str, str]], *, empty: tuple[str, str]) -> None:
         """Rows as a table; `columns` are (key, zh title, en title)."""
@@ -42,14 +44,14 @@ class Voice:
             print(json.dumps(list(rows), ensure_ascii=False))
             return
         if not rows:
-            Console().print(self.word(*empty))
+            console().print(self.word(*empty))
             return
         table = Table()
         for _key, zh, en in columns:
-            table.add_column(self.word(zh, en))
+            table.add_column(self.word(zh, en), overflow="fold")
         for row in rows:
-            table.add_row(*(_cell(row.get(key)) for key, _zh, _en in columns))
-        Console().print(table)
+            table.add_row(*(escape(_cell(row.get(key))) for key, _zh, _en in columns))
+        console().print(table)
 
     def fail(self, reason: str, code: int = REFUSED) -> NoReturn:
         """Say why on the error stream and end."""
@@ -58,6 +60,11 @@ class Voice:
         else:
             Console(stderr=True).print(f"anxin: {reason}", style="bold red", highlight=False)
         raise typer.Exit(code)
+
+
+def console() -> Console:
+    """Standard output; a pipe gets lines wide enough to be cut by programs."""
+    return Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH, soft_wrap=True)
 
 
 def _cell(value: Any) -> str:
