@@ -15,7 +15,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.detect.base import UNKNOWN, Change
+from analytics.detect.base import END, START, UNKNOWN, UPDATE, unchanged, unknown
 from analytics.table import Column, Rows, Table
 from analytics.windows import NEVER_NS
 
@@ -31,6 +31,8 @@ class State(IntEnum):
     ACTIVE = 2
     CLEARING = 3
 
+
+OK, PENDING, ACTIVE, CLEARING = (int(state) for state in State)
 
 COLUMNS = {
     "state": Column("|i1"),
@@ -92,8 +94,14 @@ class Changes:
     ended_ns: NDArray[np.int64]
 
     @classmethod
+    def idle(cls, count: int) -> Changes:
+        """No transition for any of `count` rows, in shared read-only arrays."""
+        nothing = unknown(count)
+        return cls(change=unchanged(count), onset_key=nothing, onset_ns=nothing, ended_key=nothing, ended_ns=nothing)
+
+    @classmethod
     def none(cls, count: int) -> Changes:
-        """No transition for any of `count` rows."""
+        """No transition yet for any of `count` rows."""
         return cls(
             change=np.zeros(count, dtype=np.uint8),
             onset_key=np.full(count, UNKNOWN, dtype=np.int64),
@@ -104,29 +112,31 @@ class Changes:
 
     def start(self, at: NDArray[np.bool_], table: Table, rows: Rows) -> None:
         """Mark a start where `at`."""
-        self.change[at] |= Change.START.value
+        self.change[at] |= START
         self.onset_key[at] = table["onset_key"][rows[at]]
         self.onset_ns[at] = table["onset_ns"][rows[at]]
 
     def update(self, at: NDArray[np.bool_], table: Table, rows: Rows) -> None:
         """Mark a turn for the worse where `at`."""
-        self.change[at] |= Change.UPDATE.value
+        self.change[at] |= UPDATE
         self.onset_key[at] = table["onset_key"][rows[at]]
         self.onset_ns[at] = table["onset_ns"][rows[at]]
 
     def end(self, at: NDArray[np.bool_], table: Table, rows: Rows) -> None:
         """Mark an end where `at`."""
-        self.change[at] |= Change.END.value
+        self.change[at] |= END
         self.ended_key[at] = table["onset_key"][rows[at]]
         self.ended_ns[at] = table["onset_ns"][rows[at]]
 
 
 def step(table: Table, rows: Rows, seen: Input, timing: Timing) -> Changes:
     """Take one reading per row (rows int64[n], unique) and return the transitions in the same order."""
-    changes = Changes.none(len(rows))
-    busy = (table["state"][rows] != State.OK) | seen.bad | (table["recent"][rows] != 0)
-    if busy.any():
-        index = np.flatnonzero(busy)
+    busy = (table["state"][rows] != OK) | seen.bad | (table["recent"][rows] != 0)
+    index = np.flatnonzero(busy)
+    if not len(index):
+        changes = Changes.idle(len(rows))
+    else:
+        changes = Changes.none(len(rows))
         some = Input(
             key=seen.key[index], t_ns=seen.t_ns[index], bad=seen.bad[index], extreme=seen.extreme[index], safe=seen.safe[index],
             depth=seen.depth[index], origin=seen.origin[index],
@@ -152,20 +162,20 @@ def tick(table: Table, rows: Rows, now_ns: int, timing: Timing) -> Changes:
 def waiting(table: Table, rows: int) -> Rows:
     """Rows whose condition can change by time alone: int64[m]."""
     state = table["state"][:rows]
-    return np.flatnonzero((state == State.PENDING) | (state == State.CLEARING))
+    return np.flatnonzero((state == PENDING) | (state == CLEARING))
 
 
-def due_ns(table: Table, rows: Rows, timing: Timing) -> int | None:
-    """When the first of the waiting rows could move by time alone; None if none can."""
+def due_ns(table: Table, rows: Rows, now_ns: int, timing: Timing) -> int | None:
+    """When, after now, the first of the waiting rows could move by time alone; None if none can."""
     state, last_ns = table["state"][rows], table["last_ns"][rows]
-    pending = (state == State.PENDING) & (timing.need <= 1)
+    pending = (state == PENDING) & (timing.need <= 1)
     on_ns = table["since_ns"][rows] + timing.t_on_ns
     left_s = np.full(len(rows), np.inf)
     grows = table["depth"][rows] > 0
     left_s[grows] = (timing.area - table["area"][rows])[grows] / table["depth"][rows][grows]
     area_ns = last_ns + (np.clip(left_s, 0.0, 1e9) * NS_PER_S).astype(np.int64) + 1
     ends = np.where(pending, np.minimum(on_ns, area_ns), table["since_ns"][rows] + timing.t_off_ns)
-    can = (pending | (state == State.CLEARING)) & (ends <= last_ns + timing.hold_ns)
+    can = (pending | (state == CLEARING)) & (ends <= last_ns + timing.hold_ns) & (ends > now_ns)
     return int(ends[can].min()) if can.any() else None
 
 
@@ -173,7 +183,7 @@ def drop(table: Table, rows: Rows) -> Changes:
     """Forget the conditions of rows; END for those that had started."""
     changes = Changes.none(len(rows))
     state = table["state"][rows]
-    changes.end((state == State.ACTIVE) | (state == State.CLEARING), table, rows)
+    changes.end((state == ACTIVE) | (state == CLEARING), table, rows)
     table.reset(rows)
     return changes
 
@@ -185,12 +195,12 @@ def _advance(table: Table, rows: Rows, t_ns: NDArray[np.int64], timing: Timing, 
     until_ns = np.minimum(t_ns, last_ns + timing.hold_ns)
     waited_ns = until_ns - table["since_ns"][rows]
     area = table["area"][rows] + table["depth"][rows] * np.maximum(until_ns - last_ns, 0) / NS_PER_S
-    pending = (state == State.PENDING) & (timing.need <= 1)
+    pending = (state == PENDING) & (timing.need <= 1)
     begins = pending & ((waited_ns >= timing.t_on_ns) | (area > timing.area))
     if begins.any():
-        table["state"][rows[begins]] = State.ACTIVE
+        table["state"][rows[begins]] = ACTIVE
         changes.start(begins, table, rows)
-    over = (state == State.CLEARING) & (waited_ns >= timing.t_off_ns)
+    over = (state == CLEARING) & (waited_ns >= timing.t_off_ns)
     if over.any():
         changes.end(over, table, rows)
         _close(table, rows[over])
@@ -205,45 +215,45 @@ def _take(table: Table, rows: Rows, seen: Input, timing: Timing, changes: Change
     table["recent"][rows] = recent
     state = table["state"][rows]
 
-    cancelled = (state == State.PENDING) & ~seen.bad & ((timing.need <= 1) | (recent == 0))
+    cancelled = (state == PENDING) & ~seen.bad & ((timing.need <= 1) | (recent == 0))
     _close(table, rows[cancelled], keep_recent=True)
-    fresh = (state == State.OK) & seen.bad
+    fresh = (state == OK) & seen.bad
     _open(table, rows[fresh], seen, fresh)
     state = table["state"][rows]
 
-    under_way = (state != State.OK) & ~fresh
+    under_way = (state != OK) & ~fresh
     table["area"][rows[under_way]] += (table["depth"][rows] * dt_ns / NS_PER_S)[under_way]
-    table["origin"][rows] = np.where(state != State.OK, np.maximum(table["origin"][rows], seen.origin), table["origin"][rows])
-    table["worst"][rows] = np.where(state != State.OK, np.maximum(table["worst"][rows], seen.depth), 0.0)
+    table["origin"][rows] = np.where(state != OK, np.maximum(table["origin"][rows], seen.origin), table["origin"][rows])
+    table["worst"][rows] = np.where(state != OK, np.maximum(table["worst"][rows], seen.depth), 0.0)
 
     at_once = np.where(timing.need > 1, _ones(recent) >= timing.need, timing.t_on_ns <= 0)
-    begins = (state == State.PENDING) & seen.bad & (seen.extreme | at_once | (table["area"][rows] > timing.area))
-    table["state"][rows[begins]] = State.ACTIVE
+    begins = (state == PENDING) & seen.bad & (seen.extreme | at_once | (table["area"][rows] > timing.area))
+    table["state"][rows[begins]] = ACTIVE
     changes.start(begins, table, rows)
-    relapses = (state == State.CLEARING) & ~seen.safe
-    table["state"][rows[relapses]] = State.ACTIVE
+    relapses = (state == CLEARING) & ~seen.safe
+    table["state"][rows[relapses]] = ACTIVE
 
     state = table["state"][rows]
-    worse = seen.extreme & (table["extreme"][rows] == 0) & (state != State.OK)
+    worse = seen.extreme & (table["extreme"][rows] == 0) & (state != OK)
     table["extreme"][rows[worse]] = 1
-    changes.update(worse & ~begins & (state == State.ACTIVE), table, rows)
+    changes.update(worse & ~begins & (state == ACTIVE), table, rows)
     _leave(table, rows, seen, timing, changes)
 
 
 def _leave(table: Table, rows: Rows, seen: Input, timing: Timing, changes: Changes) -> None:
     """ACTIVE at a safe value begins to clear; without an off-delay it is over at once."""
-    leaving = (table["state"][rows] == State.ACTIVE) & seen.safe
+    leaving = (table["state"][rows] == ACTIVE) & seen.safe
     if not leaving.any():
         return
     now = leaving & (timing.t_off_ns <= 0)
-    table["state"][rows[leaving]] = State.CLEARING
+    table["state"][rows[leaving]] = CLEARING
     table["since_ns"][rows[leaving]] = seen.t_ns[leaving]
     changes.end(now, table, rows)
     _close(table, rows[now], keep_recent=True)
 
 
 def _open(table: Table, rows: Rows, seen: Input, at: NDArray[np.bool_]) -> None:
-    table["state"][rows] = State.PENDING
+    table["state"][rows] = PENDING
     table["since_ns"][rows] = seen.t_ns[at]
     table["onset_key"][rows] = seen.key[at]
     table["onset_ns"][rows] = seen.t_ns[at]
@@ -254,7 +264,7 @@ def _open(table: Table, rows: Rows, seen: Input, at: NDArray[np.bool_]) -> None:
 
 
 def _close(table: Table, rows: Rows, *, keep_recent: bool = False) -> None:
-    table["state"][rows] = State.OK
+    table["state"][rows] = OK
     table["since_ns"][rows] = NEVER_NS
     table["area"][rows] = 0.0
     table["worst"][rows] = 0.0

@@ -106,24 +106,59 @@ class Verdicts:
     ended_ns: NDArray[np.int64]
     evidence: dict[str, NDArray[Any]] = field(default_factory=dict)
 
+    def writable(self) -> None:
+        """Give shared arrays up for own ones, before the first transition is written."""
+        if not self.change.flags.writeable:
+            self.change = self.change.copy()
+            self.onset_key, self.onset_ns = self.onset_key.copy(), self.onset_ns.copy()
+            self.ended_key, self.ended_ns = self.ended_key.copy(), self.ended_ns.copy()
 
-def quiet(rows: Rows, verdict: Verdict = Verdict.NO_DATA) -> Verdicts:
-    """The same verdict for all rows, without transitions."""
+
+START, UPDATE, END = (int(change) for change in Change)  # plain numbers: looking members up costs more than the arithmetic
+OK, ALARM, WARMING, NO_DATA = (int(verdict) for verdict in Verdict)
+
+
+def unknown(count: int) -> NDArray[np.int64]:
+    """UNKNOWN int64[count], shared and read-only: most steps change nothing, and making arrays for that is most of their cost."""
+    while len(_SHARED[0]) < count:
+        _SHARED[0] = _read_only(np.full(2 * len(_SHARED[0]), UNKNOWN, dtype=np.int64))
+    return _SHARED[0][:count]
+
+
+def unchanged(count: int) -> NDArray[np.uint8]:
+    """No change uint8[count], shared and read-only."""
+    while len(_SHARED[1]) < count:
+        _SHARED[1] = _read_only(np.zeros(2 * len(_SHARED[1]), dtype=np.uint8))
+    return _SHARED[1][:count]
+
+
+def quiet(rows: Rows, verdict: int = NO_DATA) -> Verdicts:
+    """The same verdict for all rows, without transitions (`writable` before there are any)."""
     count = len(rows)
-    unknown = np.full(count, UNKNOWN, dtype=np.int64)
+    nothing = unknown(count)
     return Verdicts(
         rows=rows,
         verdict=np.full(count, verdict, dtype=np.int8),
         score=np.zeros(count, dtype=np.float32),
-        change=np.zeros(count, dtype=np.uint8),
-        onset_key=unknown,
-        onset_ns=unknown,
-        ended_key=unknown,
-        ended_ns=unknown,
+        change=unchanged(count),
+        onset_key=nothing,
+        onset_ns=nothing,
+        ended_key=nothing,
+        ended_ns=nothing,
     )
 
 
-NOTHING = np.empty(0, dtype=np.int64)
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    array.flags.writeable = False
+    return array
+
+
+_SHARED: list[NDArray[Any]] = [
+    _read_only(np.full(1024, UNKNOWN, dtype=np.int64)),
+    _read_only(np.zeros(1024, dtype=np.uint8)),
+]
+NO_ROWS = _read_only(np.empty(0, dtype=np.int64))
+NOTHING = quiet(NO_ROWS)  # the answer of a tick that changed nothing
 
 
 class Detector(Protocol):

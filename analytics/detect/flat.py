@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.detect.base import UNKNOWN, Change, Detector, Instant, Stage, Verdict, Verdicts, Window, quiet
+from analytics.detect.base import ALARM, END, NOTHING, OK, START, UNKNOWN, Detector, Instant, Stage, Verdicts, Window, quiet
 from analytics.table import Column, Rows, Table
 from analytics.windows import NEVER_NS
 
@@ -73,21 +73,22 @@ class Flat:
         active = state["active"][rows]
         starts = flat & ~active
         if starts.any():
+            answer.writable()
             at = rows[starts]
             state["active"][at] = True
             state["onset_key"][at] = window.key[starts]
             state["onset_ns"][at] = window.t_ns[starts]
             state["origin"][at] = window.origin[starts]
-            answer.change[starts] = Change.START
+            answer.change[starts] = START
             answer.onset_key[starts] = window.key[starts]
             answer.onset_ns[starts] = window.t_ns[starts]
         self._end(rows, active & moves, state, answer)
-        answer.verdict[counts] = np.where(state["active"][rows], np.int8(Verdict.ALARM), np.int8(Verdict.OK))[counts]
+        answer.verdict[counts] = np.where(state["active"][rows], np.int8(ALARM), np.int8(OK))[counts]
         return answer
 
     def tick(self, instant: Instant, state: Table, params: Table) -> Verdicts:
         """Nothing: silence is not a flat line."""
-        return quiet(np.empty(0, dtype=np.int64))
+        return NOTHING
 
     def due_ns(self, instant: Instant, state: Table, params: Table) -> int | None:
         """Never."""
@@ -102,8 +103,9 @@ class Flat:
 
     def _end(self, rows: Rows, over: NDArray[np.bool_], state: Table, answer: Verdicts) -> None:
         if over.any():
+            answer.writable()
             at = rows[over]
-            answer.change[over] = Change.END
+            answer.change[over] = END
             answer.ended_key[over] = state["onset_key"][at]
             answer.ended_ns[over] = state["onset_ns"][at]
             state["active"][at] = False

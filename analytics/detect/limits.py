@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics import condition
-from analytics.condition import Changes, Input, State, Timing
-from analytics.detect.base import Detector, Instant, Stage, Verdict, Verdicts, Window
+from analytics.condition import ACTIVE, CLEARING, PENDING, Changes, Input, Timing
+from analytics.detect.base import ALARM, NO_DATA, NOTHING, OK, Detector, Instant, Stage, Verdicts, Window
 from analytics.table import Column, Rows, Table
 
 COMMON = {
@@ -49,7 +49,7 @@ class Limit:
         changes = Changes.none(len(rows))
         for name in ("change", "onset_key", "onset_ns", "ended_key", "ended_ns"):
             getattr(changes, name)[counts] = getattr(some, name)
-        verdict = np.full(len(rows), Verdict.NO_DATA, dtype=np.int8)
+        verdict = np.full(len(rows), NO_DATA, dtype=np.int8)
         verdict[counts] = some.verdict
         score = np.zeros(len(rows), dtype=np.float32)
         score[counts] = some.score
@@ -58,6 +58,8 @@ class Limit:
     def tick(self, instant: Instant, state: Table, params: Table) -> Verdicts:
         """Delays that run out while no reading comes."""
         rows = condition.waiting(state, instant.rows)
+        if not len(rows):
+            return NOTHING
         changes = condition.tick(state, rows, instant.now_ns, self._timing(params, rows))
         changed = np.flatnonzero(changes.change)
         return _answer(rows[changed], _picked(changes, changed), state)
@@ -65,7 +67,7 @@ class Limit:
     def due_ns(self, instant: Instant, state: Table, params: Table) -> int | None:
         """When the next delay runs out."""
         rows = condition.waiting(state, instant.rows)
-        return condition.due_ns(state, rows, self._timing(params, rows))
+        return condition.due_ns(state, rows, instant.now_ns, self._timing(params, rows)) if len(rows) else None
 
     def drop(self, rows: Rows, state: Table) -> Verdicts:
         """END for the rows' conditions, and a fresh start."""
@@ -112,9 +114,9 @@ def _picked(changes: Changes, index: NDArray[np.int64]) -> Changes:
 
 def _answer(rows: Rows, changes: Changes, state: Table) -> Verdicts:
     now = state["state"][rows]
-    alarm = (now == State.ACTIVE) | (now == State.CLEARING)
-    score = np.where(alarm, 1.0, np.where(now == State.PENDING, 0.5, 0.0)).astype(np.float32)
-    return _verdicts(rows, np.where(alarm, np.int8(Verdict.ALARM), np.int8(Verdict.OK)), score, changes)
+    alarm = (now == ACTIVE) | (now == CLEARING)
+    score = np.where(alarm, 1.0, np.where(now == PENDING, 0.5, 0.0)).astype(np.float32)
+    return _verdicts(rows, np.where(alarm, np.int8(ALARM), np.int8(OK)), score, changes)
 
 
 def _verdicts(rows: Rows, verdict: NDArray[np.int8], score: NDArray[np.float32], changes: Changes) -> Verdicts:

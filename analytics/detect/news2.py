@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics import condition, score
-from analytics.condition import Input, State, Timing
-from analytics.detect.base import Detector, Instant, Stage, Verdict, Verdicts, Window, quiet
+from analytics.condition import ACTIVE, CLEARING, Input, Timing
+from analytics.detect.base import ALARM, NO_DATA, NOTHING, OK, Detector, Instant, Stage, Verdicts, Window, quiet
 from analytics.score import CONSCIOUSNESS, O2, PARTS
 from analytics.table import Column, Rows, Table
 from analytics.windows import NEVER_NS
@@ -63,6 +63,8 @@ class Score:
 
     def tick(self, instant: Instant, state: Table, params: Table) -> Verdicts:
         """Score everybody at this moment and drive the condition."""
+        if not instant.rows:
+            return NOTHING
         rows = np.arange(instant.rows, dtype=np.int64)
         parts, origin = self.parts(instant.now_ns, rows, state, params)
         result = score.news2(parts, params["spo2_scale"][rows])
@@ -87,7 +89,7 @@ class Score:
             origin=origin[told],
         )
         changes = condition.step(state, at, seen, _timing(params, at))
-        state["known"][at] = np.where(state["state"][at] == State.OK, 0, state["known"][at])
+        state["known"][at] = np.where(state["state"][at] == condition.OK, 0, state["known"][at])
         changed = np.flatnonzero(changes.change)
         return Verdicts(
             rows=at[changed],
@@ -106,7 +108,7 @@ class Score:
         ends = (state["part_ns"][rows] + (np.minimum(params["max_age_s"][rows], 1e9) * 1e9).astype(np.int64)) + 1
         ends = ends[ends > instant.now_ns]
         waiting = condition.waiting(state, instant.rows)
-        runs_out = condition.due_ns(state, waiting, _timing(params, waiting))
+        runs_out = condition.due_ns(state, waiting, instant.now_ns, _timing(params, waiting))
         found = [int(ends.min())] if len(ends) else []
         return min([*found, *([] if runs_out is None else [runs_out])], default=None)
 
@@ -114,7 +116,7 @@ class Score:
         """END for the rows' conditions, and a fresh start."""
         answer = quiet(rows)
         changes = condition.drop(state, rows)
-        answer.change[:], answer.ended_key, answer.ended_ns = changes.change, changes.ended_key, changes.ended_ns
+        answer.change, answer.ended_key, answer.ended_ns = changes.change, changes.ended_key, changes.ended_ns
         return answer
 
     def parts(self, now_ns: int, rows: Rows, state: Table, params: Table) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
@@ -128,9 +130,9 @@ class Score:
 
     def _verdict(self, rows: Rows, state: Table) -> NDArray[np.int8]:
         now = state["state"][rows]
-        alarm = (now == State.ACTIVE) | (now == State.CLEARING)
+        alarm = (now == ACTIVE) | (now == CLEARING)
         complete = state["total_known"][rows] == len(PARTS)
-        return np.where(alarm, np.int8(Verdict.ALARM), np.where(complete, np.int8(Verdict.OK), np.int8(Verdict.NO_DATA)))
+        return np.where(alarm, np.int8(ALARM), np.where(complete, np.int8(OK), np.int8(NO_DATA)))
 
 
 def _timing(params: Table, rows: Rows) -> Timing:

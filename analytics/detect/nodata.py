@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from analytics.detect.base import UNKNOWN, Change, Detector, Instant, Stage, Verdict, Verdicts, Window, quiet
+from analytics.detect.base import ALARM, END, NO_DATA, NOTHING, OK, START, UNKNOWN, Detector, Instant, Stage, Verdicts, Window, quiet
 from analytics.table import Column, Rows, Table
 
 
@@ -46,7 +46,7 @@ class NoData:
         self._end(rows, state["active"][rows], index, state, answer)
         expected = ~np.isnan(window.params["deadline_s"][window.rows])
         answer.verdict[:] = np.where(
-            state["active"][window.rows], np.int8(Verdict.ALARM), np.where(expected & heard, np.int8(Verdict.OK), np.int8(Verdict.NO_DATA))
+            state["active"][window.rows], np.int8(ALARM), np.where(expected & heard, np.int8(OK), np.int8(NO_DATA))
         )
         return answer
 
@@ -56,11 +56,12 @@ class NoData:
         silent = (instant.listened_ns - state["seen_ns"][:count]) / 1e9 > params["deadline_s"][:count]
         active = state["active"][:count]
         if not silent.any() and not active.any():
-            return quiet(np.empty(0, dtype=np.int64))
+            return NOTHING
         parent = params["parent"][:count]
         wanted = silent & ~(silent[parent] & (parent >= 0))
         changed = np.flatnonzero(wanted != active)
-        answer = quiet(changed, Verdict.NO_DATA)
+        answer = quiet(changed)
+        answer.writable()
         starts = wanted[changed]
         rows = changed[starts]
         state["active"][rows] = True
@@ -68,8 +69,8 @@ class NoData:
         state["onset_key"][rows] = instant.key
         never = state["seen_at_ns"][rows] == UNKNOWN
         state["onset_ns"][rows] = np.where(never, instant.now_ns, state["seen_at_ns"][rows])
-        answer.change[starts] = Change.START
-        answer.verdict[starts] = Verdict.ALARM
+        answer.change[starts] = START
+        answer.verdict[starts] = ALARM
         answer.onset_key[starts] = state["onset_key"][rows]
         answer.onset_ns[starts] = state["onset_ns"][rows]
         self._end(changed, ~starts, np.arange(len(changed)), state, answer)
@@ -94,9 +95,12 @@ class NoData:
 
     def _end(self, rows: Rows, over: object, index: object, state: Table, answer: Verdicts) -> None:
         ends = np.asarray(over, dtype=bool)
+        if not ends.any():
+            return
+        answer.writable()
         where = np.asarray(index, dtype=np.int64)[ends]
         at = rows[ends]
-        answer.change[where] |= Change.END.value
+        answer.change[where] |= END
         answer.ended_key[where] = state["onset_key"][at]
         answer.ended_ns[where] = state["onset_ns"][at]
         state["active"][at] = False

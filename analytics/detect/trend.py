@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics import baseline
-from analytics.detect.base import UNKNOWN, Change, Detector, Instant, Stage, Verdict, Verdicts, Window, quiet
+from analytics.detect.base import ALARM, END, NOTHING, OK, START, UNKNOWN, WARMING, Detector, Instant, Stage, Verdicts, Window, quiet
 from analytics.table import Column, Rows, Table
 from analytics.windows import NEVER_NS
 
@@ -61,7 +61,7 @@ class Trend:
 
     def tick(self, instant: Instant, state: Table, params: Table) -> Verdicts:
         """Nothing: a minute is closed by the reading after it, so that silence is no evidence."""
-        return quiet(np.empty(0, dtype=np.int64))
+        return NOTHING
 
     def due_ns(self, instant: Instant, state: Table, params: Table) -> int | None:
         """Never."""
@@ -109,14 +109,18 @@ class Trend:
             state["alarm_ns"][at] = t_ns[fires]
             state["origin"][at] = window.origin[fires]
             where = index[fires]
-            answer.change[where] |= Change.START.value
+            answer.writable()
+            answer.change[where] |= START
             answer.evidence["direction"][where] = state["active"][at]
             answer.onset_key[where] = window.key[fires]
             answer.onset_ns[where] = t_ns[fires]
 
     def _end(self, rows: Rows, index: NDArray[np.int64], over: NDArray[np.bool_], state: Table, answer: Verdicts) -> None:
+        if not over.any():
+            return
+        answer.writable()
         at, where = rows[over], index[over]
-        answer.change[where] |= Change.END.value
+        answer.change[where] |= END
         answer.evidence["direction"][where] = state["active"][at]
         answer.ended_key[where] = state["onset_key"][at]
         answer.ended_ns[where] = state["onset_ns"][at]
@@ -124,8 +128,8 @@ class Trend:
 
     def _verdict(self, rows: Rows, index: NDArray[np.int64], state: Table, params: Table, answer: Verdicts) -> None:
         ready = state["ready0"][rows] | (state["zs"][rows] != 0.0)
-        verdict = np.where(ready, np.int8(Verdict.OK), np.int8(Verdict.WARMING))
-        answer.verdict[index] = np.where(state["active"][rows] != 0, np.int8(Verdict.ALARM), verdict)
+        verdict = np.where(ready, np.int8(OK), np.int8(WARMING))
+        answer.verdict[index] = np.where(state["active"][rows] != 0, np.int8(ALARM), verdict)
         height = params["cusum_h"][rows]
         answer.score[index] = np.maximum(state["up"][rows], state["down"][rows]) / height
 

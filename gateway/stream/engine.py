@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics import rounds
-from analytics.detect.base import Change, Detector, Instant, Stage, Verdict, Verdicts, Window
+from analytics.detect.base import ALARM, Change, Detector, Instant, Stage, Verdicts, Window
 from analytics.detect.flat import Flat
 from devices.codes import QUANTITIES, Kind
 from devices.model import Quality
@@ -35,9 +35,13 @@ REGISTRY_EVENTS = ("site.", "resident.", "device.", "binding.", "limit.")  # kin
 DEVICE_EVENTS = ("device.", "binding.set")  # move one device
 PERSON_EVENTS = ("resident.observed", "resident.renamed")  # move one person's parameters
 STEP_BACK_NS = 2 * NS_PER_S  # a smaller step is jitter
-UNTIMELY = Mark.LATE | Mark.FUTURE | Mark.RETAINED
-SPEECHLESS = Quality.NO_VALUE | Quality.NOT_WORN | Quality.LEAD_OFF | Quality.SENSOR_ERROR | Quality.CUFF_ERROR | Quality.CONTROL_SOLUTION
-DOUBTFUL = Quality.MOTION | Quality.LOW_PERFUSION
+UNTIMELY = int(Mark.LATE | Mark.FUTURE | Mark.RETAINED)  # plain numbers: looking members up in every block is not free
+SPEECHLESS = int(
+    Quality.NO_VALUE | Quality.NOT_WORN | Quality.LEAD_OFF | Quality.SENSOR_ERROR | Quality.CUFF_ERROR | Quality.CONTROL_SOLUTION
+)
+DOUBTFUL = int(Quality.MOTION | Quality.LOW_PERFUSION)
+WAVE, ABOVE, BELOW = int(Quality.WAVE), int(Quality.ABOVE_RANGE), int(Quality.BELOW_RANGE)
+STORED, RETAINED, TEST = int(Mark.STORED), int(Mark.RETAINED), int(Mark.TEST)
 _VITAL = np.array([row.kind in (Kind.CONTINUOUS, Kind.SPOT, Kind.STATUS) for row in QUANTITIES])
 _PART = np.array([SCORE_PARTS.get(row.index, -1) for row in QUANTITIES], dtype=np.int8)
 
@@ -64,6 +68,9 @@ class Engine:
         """Bind the parts to each other, at the start and after a restore."""
         self.aligner = Aligner(self.bank, self.roster, self.view, self.config, self._ended)
         (self._flat,) = (detector for detector in self.bank.detectors if isinstance(detector, Flat))
+        stage = self.bank.stage
+        self._presence, self._quality = stage(Stage.PRESENCE), stage(Stage.QUALITY)
+        self._clinical, self._scores = stage(Stage.CLINICAL), stage(Stage.SCORE)
         self._found: list[Finding] = []
         self._moved = True  # nothing is known of what was folded before
         self._devices: set[str] = set()
@@ -119,13 +126,12 @@ class Engine:
         self.tick_ns = tick.t_ns
         self._now = (offset, tick.t_ns)
         self._align(tick, events)
-        for detector in self.bank.detectors:
-            if detector.stage is not Stage.SCORE:
-                self._pass(detector, offset, tick.t_ns)
+        for detector in (*self._presence, *self._quality, *self._clinical):
+            self._pass(detector, offset, tick.t_ns)
         minute = int(tick.t_ns // (self.config.news2_every_s * NS_PER_S))
         if minute != self.scored:
             self.scored = minute
-            for detector in self.bank.stage(Stage.SCORE):
+            for detector in self._scores:
                 self._pass(detector, offset, tick.t_ns)
 
     def _pass(self, detector: Detector, offset: int, now_ns: int) -> None:
@@ -154,10 +160,7 @@ class Engine:
         self._found += self.clocks.step(first, readings, self.view, self.roster.bound[device])
         self._alive(first, readings, device)
         index = np.flatnonzero(
-            ((readings.mark & UNTIMELY) == 0)
-            & ((readings.quality & Quality.WAVE) == 0)
-            & _VITAL[readings.quantity]
-            & self.roster.bound[device]
+            ((readings.mark & UNTIMELY) == 0) & ((readings.quality & WAVE) == 0) & _VITAL[readings.quantity] & self.roster.bound[device]
         )
         index = self._own(index, readings, device)
         if not len(index):
@@ -184,7 +187,7 @@ class Engine:
         last_ns = self.bank.windows.table["last_ns"][rows]
         old = t_ns < last_ns
         if old.any():
-            superseded = old & ((mark & Mark.STORED) != 0)
+            superseded = old & ((mark & STORED) != 0)
             self.counters["superseded"] += int(superseded.sum())
             # a live reading is dated by its reception: if it seems old, the clock stepped back, and it is now all the same
             t_ns = np.maximum(t_ns, last_ns)
@@ -197,16 +200,16 @@ class Engine:
         self.bank.windows.push(rows[told], t_ns[told], window.value[told])
         self.bank.meta["value"][rows[told]] = window.value[told]
         self.bank.meta["origin"][rows] = window.origin
-        for detector in self.bank.stage(Stage.PRESENCE):
+        for detector in self._presence:
             self._say(detector, detector.step(window, self.bank.states[detector.rule]), window)
         leap = self._flat.screen(window, self.bank.states[self._flat.rule])
         window.usable = window.usable & ~leap
         self.counters["leaps"] += int(leap.sum())
-        for detector in self.bank.stage(Stage.QUALITY):
+        for detector in self._quality:
             answer = detector.step(window, self.bank.states[detector.rule])
             self._say(detector, answer, window)
-            window.usable = window.usable & (answer.verdict != Verdict.ALARM)
-        for detector in self.bank.stage(Stage.CLINICAL):
+            window.usable = window.usable & (answer.verdict != ALARM)
+        for detector in self._clinical:
             self._say(detector, detector.step(window, self.bank.states[detector.rule]), window)
         scored = np.flatnonzero((window.part >= 0) & window.usable & (self.bank.series["resident"][rows] >= 0))
         if len(scored):
@@ -222,7 +225,7 @@ class Engine:
         mark: NDArray[np.uint16],
     ) -> Window:
         value, quality = readings.value[index], readings.quality[index]
-        above, below = (quality & Quality.ABOVE_RANGE) != 0, (quality & Quality.BELOW_RANGE) != 0
+        above, below = (quality & ABOVE) != 0, (quality & BELOW) != 0
         return Window(
             rows=rows,
             t_ns=t_ns,
@@ -231,7 +234,7 @@ class Engine:
             usable=np.isfinite(value) & ((quality & SPEECHLESS) == 0),
             doubtful=(quality & DOUBTFUL) != 0,
             beyond=above.astype(np.int8) - below.astype(np.int8),
-            origin=np.where((mark & Mark.TEST) != 0, np.uint8(Origin.TEST), readings.origin[index]),
+            origin=np.where((mark & TEST) != 0, np.uint8(Origin.TEST), readings.origin[index]),
             part=_PART[readings.quantity[index]],
             params=self.bank.series,
             listened_ns=self.listened_ns,
@@ -257,7 +260,7 @@ class Engine:
             part=part[pick],
             params=self.bank.residents,
         )
-        for detector in self.bank.stage(Stage.SCORE):
+        for detector in self._scores:
             self._say(detector, detector.step(joined, self.bank.states[detector.rule]), joined)
 
     def _device(self, name: str, t_ns: int) -> int:
@@ -270,7 +273,7 @@ class Engine:
 
     def _own(self, index: NDArray[np.int64], readings: ReadingBlock, device: NDArray[np.int64]) -> NDArray[np.int64]:
         """Without stored readings of whoever had the device before."""
-        stored = index[(readings.mark[index] & Mark.STORED) != 0]
+        stored = index[(readings.mark[index] & STORED) != 0]
         if not len(stored):
             return index
         others = [
@@ -284,7 +287,7 @@ class Engine:
 
     def _alive(self, first: int, readings: ReadingBlock, device: NDArray[np.int64]) -> None:
         """Anything but a retained message shows that its device lives."""
-        spoke = np.flatnonzero((readings.mark & Mark.RETAINED) == 0)
+        spoke = np.flatnonzero((readings.mark & RETAINED) == 0)
         unique, at = np.unique(device[spoke], return_index=True)
         rows = self.roster.rows_of[unique, DEVICE]
         seated = rows >= 0
@@ -299,7 +302,7 @@ class Engine:
             doubtful=np.zeros(count, dtype=bool), beyond=np.zeros(count, dtype=np.int8), origin=origin,
             part=np.full(count, -1, dtype=np.int8), params=self.bank.series, listened_ns=self.listened_ns,
         )  # fmt: skip
-        for detector in self.bank.stage(Stage.PRESENCE):
+        for detector in self._presence:
             self._say(detector, detector.step(window, self.bank.states[detector.rule]), window)
 
     # --- what it means -----------------------------------------------------------------------------------------------
@@ -309,6 +312,8 @@ class Engine:
         self._say(detector, answer, None)
 
     def _say(self, detector: Detector, answer: Verdicts, window: Window | None) -> None:
+        if not answer.change.flags.writeable:
+            return  # nothing was written: no transitions
         for at in np.flatnonzero(answer.change):
             change, row = Change(int(answer.change[at])), int(answer.rows[at])
             offset, t_ns = self._now if window is None else (int(window.key[at]), int(window.t_ns[at]))
