@@ -52,7 +52,7 @@ def backup(data_dir: Path, target: Path, *, clock: Clock, others: Sequence[str] 
     for name in names:
         if not (data_dir / _safe(name)).is_file():
             raise StoreError(f"{data_dir / name} is not there: nothing was backed up")
-    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    schema.make_folder(target)
     now_ns = clock.now_ns()
     archive = _free_name(target, now_ns)
     part = archive.with_name(archive.name + ".part")
@@ -76,7 +76,7 @@ def restore(archive: Path, folder: Path, *, progress: Progress | None = None) ->
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StoreError(f"{folder} is not empty: restore into an empty folder, then point the gateway to it")
     made = not folder.exists()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    schema.make_folder(folder)
     try:
         with zipfile.ZipFile(archive) as bundle:
             entries = _read_manifest(bundle, archive)

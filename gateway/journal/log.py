@@ -21,13 +21,14 @@ from gateway.journal.reader import COMPONENT, SUFFIX, JournalReader, Segment, la
 from gateway.journal.ring import Ring
 from gateway.ops import Ops
 from gateway.readings import ReadingBlock, StoredBlock, Tick
-from gateway.store import Database, Lane, StoreError, Writer
+from gateway.store import Database, Lane, StoreError, Writer, schema
 
 FIRST_OFFSET = 1
 LABEL = "journal"
 FOLLOW_BLOCKS = 100
 INLINE_READINGS = 256  # smaller blocks are packed on the loop: a thread costs more than the packing
 ROLL_RETRY_S = 60.0
+CHECK_BYTES = 64 << 20
 DAY_NS = 86_400 * NS_PER_S
 
 
@@ -81,7 +82,7 @@ class Journal:
     ) -> Journal:
         """Open or create; checks the newest segment's pages and finds the head."""
         folder = Path(folder)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        schema.make_folder(folder)
         settings = _Settings(ballast_bytes, synchronous, vfs)
         # In a thread: checking the pages of a day takes a while.
         loop = asyncio.get_running_loop()
@@ -215,13 +216,19 @@ class Journal:
         """Newest segment, opened for writing, and the head; makes the first one in an empty folder."""
         for path in self._folder.glob("*" + SUFFIX):
             _drop_uncommitted(path)
+        for path in self._folder.glob("*" + SUFFIX + "-*"):
+            if not path.with_name(path.name.partition(SUFFIX)[0] + SUFFIX).exists():
+                path.unlink()  # left by an unlink that a crash cut short
         segments = self._reader.segments()
         if segments:
             newest = segments[-1]
             db = self._open_segment(newest)
         else:
             newest, db = self._create_segment(str(uuid.uuid4()), FIRST_OFFSET, self._clock.now_ns())
-        return newest, db, db.read_sync(lambda conn: last_offset(conn, newest.base)) + 1
+        head = db.read_sync(lambda conn: last_offset(conn, newest.base)) + 1
+        if head > newest.base:
+            self._reader.blocks(head - 1, 1)  # the end of the log is read back whatever its size
+        return newest, db, head
 
     def _create_segment(self, lineage: str, base: int, now_ns: int) -> tuple[Segment, Database]:
         day = _day(now_ns)
@@ -249,6 +256,8 @@ class Journal:
             ballast_bytes=self._settings.ballast_bytes,
             ballast_path=self._folder / "ballast",
             label=LABEL,
+            # Every block carries a checksum that reading verifies; the pages of a large day would take longer than a start may.
+            check=not segment.path.exists() or segment.path.stat().st_size <= CHECK_BYTES,
             created=created,
         )
 

@@ -21,7 +21,8 @@ from gateway.store.writer import Item, Lane, Writer
 
 T = TypeVar("T")
 
-READERS = 3  # threads and connections for read()
+READERS = 3  # threads of read()
+SYNC_READERS = 2  # further connections for read_sync(), so that it does not wait behind the threads
 PROBE_BYTES = 64 << 10  # what must fit before a full database counts as well again
 
 
@@ -41,8 +42,8 @@ class Database:
         self._full = False
         self._failing = False
         self._closed = False
-        self._readers: list[apsw.Connection] = []  # idle ones; at most READERS exist
-        self._reader_slots = threading.BoundedSemaphore(READERS)
+        self._readers: list[apsw.Connection] = []  # idle ones
+        self._reader_slots = threading.BoundedSemaphore(READERS + SYNC_READERS)
         self._reader_lock = threading.Lock()
         self._executor = ThreadPoolExecutor(READERS, thread_name_prefix=f"anxin-read-{label}")
         if not ballast.present and not ballast.ensure(0):
@@ -245,7 +246,9 @@ class Database:
                 if index and urgent():
                     left = items[index:]
                     break
-                if not item.future.cancelled():
+                if item.future.cancelled():
+                    item.error = StoreError("cancelled before it was written")
+                else:
                     _run_unit(conn, item)
             conn.execute("COMMIT")
         except apsw.Error as error:
@@ -344,7 +347,8 @@ def _run_unit(conn: apsw.Connection, item: Item) -> None:
     try:
         item.result = item.unit(conn)
     except BaseException as error:
-        item.error = error
+        # A future cannot carry StopIteration: it would end the generator that awaits it.
+        item.error = RuntimeError("a unit raised StopIteration") if isinstance(error, StopIteration) else error
         if isinstance(error, apsw.Error) and (is_full(error) or not conn.in_transaction):
             raise
         if not conn.in_transaction:

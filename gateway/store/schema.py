@@ -50,11 +50,20 @@ META_COMPONENT = Component(
 
 def make_private(path: Path) -> None:
     """Create an empty file that only its owner may read; SQLite gives its side files the same mode."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(path.parent)
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     os.close(fd)
     path.chmod(0o600)
     sync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder that only its owner may enter, durably, with all above it."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:

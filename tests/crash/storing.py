@@ -86,25 +86,30 @@ async def load(store: Store) -> None:
     await asyncio.gather(*(forever(one, lane) for one in (store.block, store.event) for lane in Lane for _ in range(3)))
 
 
-def limit_files(size: int) -> None:
-    """No file of this process may grow beyond."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+class Room:
+    """No file of this process may grow beyond a limit, which follows the reserve as the room on a disk does."""
 
+    def __init__(self) -> None:
+        self.bytes = LIMIT_BYTES
 
-def stand_for_disk(db: Database) -> None:
-    """Let the limit follow the reserve, as the room on a disk does."""
-    release, ensure = db.ballast.release, db.ballast.ensure
+    def set(self, spare_bytes: int = 0) -> None:
+        """So much for any one file."""
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self.bytes + spare_bytes, resource.RLIM_INFINITY))
 
-    def released() -> None:
-        release()
-        limit_files(LIMIT_BYTES + RESERVE_BYTES)
+    def attach(self, db: Database) -> None:
+        """Give room when the reserve is freed, take it when it is made again."""
+        release, ensure = db.ballast.release, db.ballast.ensure
 
-    def ensured(spare_bytes: int) -> bool:
-        limit_files(LIMIT_BYTES)
-        return ensure(spare_bytes)
+        def released() -> None:
+            release()
+            self.set(RESERVE_BYTES)
 
-    db.ballast.release = released  # type: ignore[method-assign]
-    db.ballast.ensure = ensured  # type: ignore[method-assign]
+        def ensured(spare_bytes: int) -> bool:
+            self.set()
+            return ensure(spare_bytes)
+
+        db.ballast.release = released  # type: ignore[method-assign]
+        db.ballast.ensure = ensured  # type: ignore[method-assign]
 
 
 async def until_refused(store_one: Callable[[Lane], Awaitable[None]]) -> None:
@@ -119,23 +124,22 @@ async def until_refused(store_one: Callable[[Lane], Awaitable[None]]) -> None:
 
 async def limit(store: Store) -> None:
     """Fill up, go on with calls only, get room, go on with all."""
-    limit_files(LIMIT_BYTES)
+    room = Room()
+    room.set()
+    store.ops.listen(lambda fault: say("fault" if fault.active else "clear", fault.code, fault.subject))
     await store.open(ballast_bytes=RESERVE_BYTES)
     for db in (store.db, store.journal._db):
-        stand_for_disk(db)
+        room.attach(db)
     for store_one in (store.event, store.block):
-        limit_files(LIMIT_BYTES)
+        room.set()
         await until_refused(store_one)
         for _ in range(20):
             await store_one(Lane.NOW)
-    say("faults", *sorted(f"{fault.code}:{fault.subject}" for fault in store.ops.faults()))
-    global LIMIT_BYTES
-    LIMIT_BYTES = 50_000_000
+    room.bytes = 50_000_000
     for _ in range(100):
         if not store.ops.faults():
             break
         await store.clock.sleep(0.1)
-    say("faults", *(fault.code for fault in store.ops.faults()))
     for store_one in (store.event, store.block):
         for lane in Lane:
             await store_one(lane)

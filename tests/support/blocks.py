@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 
 from gateway.readings import FrameRow, ReadingBlock
 
 START_NS = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
+
+
+def plain_payload(number: int) -> bytes:
+    """A message as devices send it: 100 bytes that compress as such messages do."""
+    text = '{"v":1,"device":"dev-%d","boot_id":"boot-1","seq":%d,"t":%d,"quantity":"hr","value":%d,"unit":"/min"}'
+    return (text % (number % 50, number, 1_767_225_600_000 + number * 7, 60 + number % 40)).encode()
+
+
+def with_plain_payloads(block: ReadingBlock) -> ReadingBlock:
+    """The same block with messages as devices send them."""
+    frames = tuple(replace(frame, payload=plain_payload(number)) for number, frame in enumerate(block.frames))
+    return replace(block, frames=frames)
 
 
 def make_block(rng: random.Random, n: int, frames: int = 1, *, payload_bytes: int | None = None) -> ReadingBlock:

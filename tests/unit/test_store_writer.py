@@ -247,12 +247,14 @@ async def test_a_cancelled_unit_that_has_not_begun_is_not_run(db: Database) -> N
     gate = Gate()
     held = db.submit(gate.unit)
     await asyncio.to_thread(gate.entered.wait, 4)
-    write = db.submit(insert("a"))
+    seen: list[object] = []
+    write = db.submit(insert("a"), done=seen.append)
     write.cancel()
     gate.opened.set()
     await held
     await db.drain()
     assert db.read_sync(texts) == []
+    assert seen == []
 
 
 @pytest.mark.parametrize("statement", ["COMMIT", "ROLLBACK", "COMMIT; BEGIN"])
@@ -335,3 +337,23 @@ def test_cursors_move_with_what_was_written(db: Database) -> None:
     with pytest.raises(apsw.ConstraintError):
         db.write_sync(consume_again)
     assert db.read_sync(lambda conn: cursors.get(conn, "stream")) == ("lineage", 5)
+
+
+async def test_a_unit_may_raise_anything(db: Database) -> None:
+    def stops(conn: apsw.Connection) -> None:
+        raise StopIteration
+
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await db.write(stops)
+    assert await db.write(insert("a")) == 1
+
+
+async def test_priority_does_not_wait_behind_a_long_queue(db: Database) -> None:
+    groups = [db.submit(insert(f"g{number}")) for number in range(15_000)]
+    clock = SystemClock()
+    begun_ns = clock.monotonic_ns()
+    await db.write(insert("now"), lane=Lane.NOW)
+    took_s = (clock.monotonic_ns() - begun_ns) / 1e9
+    assert not groups[-1].done()
+    assert took_s < 0.75, "the queue alone takes longer on most machines"
+    await asyncio.gather(*groups)
