@@ -112,11 +112,11 @@ class Accounts:
         """Change name, role, site_ids, resident_ids, staff_id, lang or status; a new role, reach or status ends the person's sessions."""
         return await self._registry.do(actor, change_account, user_id, **fields)
 
-    async def reset_password(self, actor: Actor, user_id: str) -> str:
+    async def reset_password(self, actor: Actor, user_id: str, *, must_change: bool = True) -> str:
         """Give a new one-time password, shown once; ends all sessions of the person."""
         secret = one_time()
         hashed = await self._hasher.hash(secret)
-        await self._registry.do(actor, set_password, user_id, hashed=hashed, must_change=True, keep=None)
+        await self._registry.do(actor, set_password, user_id, hashed=hashed, must_change=must_change, keep=None)
         return secret
 
     def reset_password_sync(self, actor: Actor, user_id: str) -> str:
