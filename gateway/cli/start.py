@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 
 from gateway.alerts.policy import PolicyError
 from gateway.cli.say import WRONG, Voice
+from gateway.collect.replay import SourceError
 from gateway.config import ConfigError
 from gateway.control import AlreadyRunning
 from gateway.demo_run import DemoLinks, run_demo
 from gateway.main import StartError, run_gateway
 from gateway.notify.base import ChannelError
+from gateway.replay import ReplayError, run_replay
 from gateway.store import StoreError
 from gateway.web import WebError
 
@@ -28,6 +32,7 @@ def install(app: typer.Typer) -> None:
     """Add these commands."""
     app.command()(demo)
     app.command()(run)
+    app.command()(replay)
     app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False)(sim)
 
 
@@ -94,6 +99,37 @@ def _show_demo(voice: Voice, links: DemoLinks) -> None:
         ),
         soft_wrap=True,
     )
+
+
+def replay(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(help="Recording (mimic3_demo) or a CSV: device,resident,quantity,unit,t,value. 录制数据。")],
+    out: Annotated[Path | None, typer.Option(help="Findings as NDJSON. 结果文件。")] = None,
+    state: Annotated[Path | None, typer.Option(help="State file: an interrupted replay goes on from it. 断点文件。")] = None,
+    residents: Annotated[int | None, typer.Option(help="Only the first so many residents. 只取前几位。")] = None,
+) -> None:
+    """回放录制数据，报告每位住户每天的提醒数。Replay recorded data: findings, alarms per resident-day, speed."""
+    voice: Voice = context.obj
+    try:
+        if voice.json or not sys.stdout.isatty():
+            report = run_replay(source, out=out, state=state, max_residents=residents)
+        else:
+            columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+            with Progress(*columns, transient=True) as bar:
+                task = bar.add_task(voice.word("回放", "replay"), total=None)
+                report = run_replay(
+                    source,
+                    out=out,
+                    state=state,
+                    max_residents=residents,
+                    progress=lambda done, of: bar.update(task, completed=done, total=of),
+                )
+    except KeyboardInterrupt:
+        more = f"anxin replay {source} --state {state}" if state else voice.word("加 --state 可以续跑", "add --state to be able to go on")
+        voice.fail(voice.word(f"已中断。继续：{more}", f"interrupted. To go on: {more}"), WRONG)
+    except (SourceError, ReplayError, OSError) as error:
+        voice.fail(str(error), WRONG)
+    voice.result(report.as_json(), report.text())
 
 
 def sim(context: typer.Context) -> None:
