@@ -53,7 +53,7 @@ class Source(Protocol):
         """Beds of the scope that changed after revision `since`, and the revision now."""
         ...
 
-    def refresh_vitals(self) -> None:
+    async def refresh_vitals(self) -> None:
         """Look at all beds once; called once per second for all clients."""
         ...
 
@@ -262,8 +262,8 @@ class Live:
         while True:
             await self._clock.sleep(self.settings.tick_s)
             if self._clients:
-                self._source.refresh_vitals()
-            for client in self._clients:
+                await self._source.refresh_vitals()
+            for client in list(self._clients):
                 client.wake.set()
 
     def _push(self, client: _Client, items: Sequence[FeedItem]) -> None:

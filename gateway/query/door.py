@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +18,8 @@ from gateway.query import lists
 from gateway.query.asker import Asker, Missing, Reach, alert_scope, may, resident_scope, sites_of
 from gateway.query.feed import Feed
 from gateway.query.looks import Looks
-from gateway.query.shape import NS_PER_MS, alert_json, ms, plain
-from gateway.query.wall import LatestValues, Tile, tile_json, tiles, vitals_of
+from gateway.query.shape import NS_PER_MS, alert_json, plain
+from gateway.query.wall import LatestValues, Present, Tile, tile_json
 from gateway.registry import rota
 from gateway.registry.view import RegistryView
 from gateway.store import Database
@@ -56,7 +55,8 @@ class Query:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._looks = Looks(parts.db, parts.audit, parts.clock, parts.ops)
-        self.feed = Feed(parts.events, parts.registry, parts.latest, parts.clock)
+        self._present = Present(parts.latest)
+        self.feed = Feed(parts.events, parts.registry, self._present, parts.clock)
 
     @property
     def view(self) -> RegistryView:
@@ -89,7 +89,7 @@ class Query:
         zone = view.zones.get(zone_id) if zone_id is not None else None
         if site_id not in sites_of(view, asker) or (zone_id is not None and (zone is None or zone.site_id != site_id)):
             raise Missing
-        shown = [tile for tile in tiles(view, now_ns) if tile.site_id == site_id and zone_id in (None, tile.zone_id)]
+        shown = [tile for tile in self._present.tiles(view, now_ns) if tile.site_id == site_id and zone_id in (None, tile.zone_id)]
         seen = [tile.resident.id for tile in shown if tile.resident is not None]
         await self._looks.looked(asker, "wall", f"{site_id}/{zone_id or '*'}", residents=seen)
         cursor = self.cursor()
@@ -111,7 +111,7 @@ class Query:
             return tile_json(tile, identity=False, vitals=None, alert_ids=())
         scope = resident_scope(self.view, tile.resident.id)
         identity = may(asker, Action.READ, scope, FieldClass.IDENTITY)
-        vitals = vitals_of(tile, self._parts.latest(), now_ns) if may(asker, Action.READ, scope, FieldClass.VITALS) else None
+        vitals = self._present.vitals(tile, now_ns) if may(asker, Action.READ, scope, FieldClass.VITALS) else None
         of_whom = [(alert.id, alert.resident_id) for alert in alerts if alert.resident_id is not None]
         about = [alert_id for alert_id, resident_id in of_whom if self.view.canonical(resident_id) == tile.resident.id]
         return tile_json(tile, identity=identity, vitals=vitals, alert_ids=about)
@@ -167,10 +167,10 @@ class Query:
         await self._looks.looked(asker, "alert", alert.id, resident=alert.resident_id)
         history = await self._parts.db.read(lambda conn: AlertDesk.history(conn, alert_id))
         document = {"t_ms": self.now_ms(), "alert": alert_json(self.view, alert), "history": plain(history), "vitals": {}, "trend": {}}
-        tile = self._resident_tile(asker, alert)
+        tile, now_ns = self._resident_tile(asker, alert), self._parts.clock.now_ns()
         if tile is not None:
-            document["vitals"] = vitals_of(tile, self._parts.latest(), self._parts.clock.now_ns()).vitals
-            document["trend"] = self._trend(tile)
+            document["vitals"] = self._present.vitals(tile, now_ns).vitals
+            document["trend"] = self._present.trend(tile, now_ns - TREND_S * NS_PER_S)
         return document
 
     def _resident_tile(self, asker: Asker, alert: AlertView) -> Tile | None:
@@ -179,20 +179,7 @@ class Query:
         wanted = self.view.canonical(alert.resident_id)
         if not may(asker, Action.READ, resident_scope(self.view, wanted), FieldClass.VITALS):
             return None
-        found = (tile for tile in tiles(self.view, self._parts.clock.now_ns()) if tile.resident is not None and tile.resident.id == wanted)
-        return next(found, None)
-
-    def _trend(self, tile: Tile) -> dict[str, dict[str, list[Any]]]:
-        """Per quantity the points of the last half hour since the device is this resident's, from the device that has most."""
-        since_ns = self._parts.clock.now_ns() - TREND_S * NS_PER_S
-        result: dict[str, dict[str, list[Any]]] = {}
-        for source in tile.sources:
-            start_ns = max(since_ns, source.bound_ns)
-            points = [point for point in self._parts.latest().trend(source.device_id, source.quantity) if point[0] >= start_ns]
-            if points and len(points) > len(result.get(source.quantity, {}).get("t_ms", ())):
-                values = [value if math.isfinite(value) else None for _, value in points]
-                result[source.quantity] = {"t_ms": [ms(t_ns) for t_ns, _ in points], "value": values}
-        return result
+        return self._present.tile_of(self.view, wanted, self._parts.clock.now_ns())
 
     async def why(self, asker: Asker, alert_id: str) -> dict[str, Any]:
         """Who was told of an alert or not, by which channel, and why; raises Missing."""
@@ -213,9 +200,9 @@ class Query:
         document = lists.resident_detail(self.view, asker, resident_id, now_ns)
         await self._looks.looked(asker, "resident", document["id"], resident=document["id"])
         if may(asker, Action.READ, resident_scope(self.view, document["id"]), FieldClass.VITALS):
-            tile = next((t for t in tiles(self.view, now_ns) if t.resident is not None and t.resident.id == document["id"]), None)
+            tile = self._present.tile_of(self.view, document["id"], now_ns)
             if tile is not None:
-                vitals = vitals_of(tile, self._parts.latest(), now_ns)
+                vitals = self._present.vitals(tile, now_ns)
                 document |= {"vitals": vitals.vitals, "monitoring": vitals.monitoring, "monitoring_since_ms": vitals.monitoring_since_ms}
         return {"t_ms": self.now_ms(), "resident": document}
 

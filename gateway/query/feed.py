@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,11 @@ from gateway.clock import Clock
 from gateway.events import EventRow, Events
 from gateway.query.asker import Asker, Reach, alert_scope, may, reach_of
 from gateway.query.shape import alert_json
-from gateway.query.wall import LatestValues, Tile, Vitals, tail, tiles, vitals_of
+from gateway.query.wall import Present, Tile, Vitals, tail
 from gateway.registry.view import KINDS, RegistryView
 from gateway.vocabulary import AlertView, Role
 
+SHARE = 64  # beds looked at in one go
 _RECHECK = ("user.", "consent.", "session.")
 _SILENT = ("user.", "consent.", "policy.", "limit.")  # of the registry, but nothing that a wall shows
 
@@ -34,10 +36,10 @@ class FeedItem:
 class Feed:
     """Reads the log once for all clients; knows which beds changed since when."""
 
-    def __init__(self, events: Events, registry: Any, latest: Callable[[], LatestValues], clock: Clock) -> None:
+    def __init__(self, events: Events, registry: Any, present: Present, clock: Clock) -> None:
         self._events = events
         self._registry = registry
-        self._latest = latest
+        self._present = present
         self._clock = clock
         self._revision = 0
         self._beds: dict[str, tuple[int, Tile, Vitals]] = {}
@@ -90,26 +92,31 @@ class Feed:
         self._reaches[asker.id] = (view.offset, second, asker, reach)
         return reach
 
-    def refresh_vitals(self) -> None:
+    async def refresh_vitals(self) -> None:
         """Look at all beds once; what changed gets the next revision."""
         now_ns = self._clock.now_ns()
-        self._revision += 1
-        self._rendered.clear()
-        latest = self._latest()
+        revision = self._revision + 1
+        changed: dict[str, tuple[int, Tile, Vitals]] = {}
         seen = set()
-        for tile in tiles(self.view, now_ns):
+        for index, tile in enumerate(self._present.tiles(self.view, now_ns)):
+            if index % SHARE == SHARE - 1:
+                await asyncio.sleep(0)  # alarms come first: no more than a few milliseconds at a time
             seen.add(tile.bed_id)
-            vitals = vitals_of(tile, latest, now_ns)
+            vitals = self._present.vitals(tile, now_ns)
             known = self._beds.get(tile.bed_id)
             if known is not None and known[1] == tile and known[2] == vitals:
                 continue
             same_person = known is not None and known[1].resident == tile.resident
             new = tail(known[2].spark if known is not None and same_person else {}, vitals.spark)
-            self._beds[tile.bed_id] = (self._revision, tile, vitals)
-            self._tails[tile.bed_id] = [*self._tails.get(tile.bed_id, [])[-9:], (self._revision, new)]
+            changed[tile.bed_id] = (revision, tile, vitals)
+            self._tails[tile.bed_id] = [*self._tails.get(tile.bed_id, [])[-9:], (revision, new)]
+        self._beds.update(changed)
         for gone in self._beds.keys() - seen:
             del self._beds[gone]
             del self._tails[gone]
+        # Last and without a pause: a client that asks meanwhile gets the former revision whole.
+        self._revision = revision
+        self._rendered.clear()
 
     def vitals(self, reach: Reach, since: int) -> tuple[int, list[dict[str, Any]]]:
         """Beds in reach that changed after revision `since` (below 0 = all), and the revision now."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,10 +12,12 @@ from gateway.clock import NS_PER_S
 from gateway.query.shape import ms, person_json
 from gateway.query.vitals import VitalState, bounds_s, monitoring_of, state_of
 from gateway.registry.view import PRESENT, Place, RegistryView, Resident
+from gateway.stream.latest import SLOT_NS
 
 WALL_KEYS = ("hr", "pulse", "spo2", "resp", "temp", "sbp", "dbp", "glucose", "glucose_cgm")
 SPARK_KEYS = ("hr", "pulse", "spo2", "resp")
 SPARK_POINTS = 40
+TILES_S = 5.0
 
 
 class LastValue(Protocol):
@@ -39,12 +41,8 @@ class LatestValues(Protocol):
         """Newest live value; late, future and retained readings never stand here."""
         ...
 
-    def spark(self, device: str, quantity: str) -> Sequence[float]:
-        """At most 40 recent points, oldest first, the newest still changing; NaN = no value in that slot."""
-        ...
-
     def trend(self, device: str, quantity: str) -> Sequence[tuple[int, float]]:
-        """Points of the last half hour as (UTC ns, value), oldest first."""
+        """Points of the last half hour as (start of the slot in UTC ns, value), oldest first, the newest still changing; NaN = none."""
         ...
 
 
@@ -124,45 +122,85 @@ def sources_of(view: RegistryView, resident_id: str, now_ns: int) -> tuple[Sourc
     return tuple(found)
 
 
-def vitals_of(tile: Tile, latest: LatestValues, now_ns: int) -> Vitals:
-    """The tile's vitals now: per quantity the freshest source, never an old number as live."""
-    result = Vitals()
-    best: dict[str, tuple[int, Source, VitalState, float | None, int | None]] = {}
-    for source in tile.sources:
-        state, value, t_ns = _read(source, latest, now_ns)
-        known = best.get(source.quantity)
-        if known is None or (t_ns or 0) > known[0]:
-            best[source.quantity] = (t_ns or 0, source, state, value, t_ns)
-    continuous: list[VitalState] = []
-    newest = 0
-    for key in WALL_KEYS:
-        if key not in best:
-            continue
-        rank_ns, source, state, value, t_ns = best[key]
-        result.vitals[key] = {"value": value, "unit": codes.BY_KEY[key].ucum, "t_ms": ms(t_ns), "state": state}
-        if key in SPARK_KEYS:
-            # Without the newest point: it still changes, and a screen that only appends must never have to take one back.
-            result.spark[key] = [_finite(point) for point in latest.spark(source.device_id, key)][:-1]
-        if source.continuous:
-            continuous.append(state)
-            newest = max(newest, rank_ns)
-    result.monitoring = monitoring_of(continuous)
-    if result.monitoring in ("stale", "lost") and newest:
-        result.monitoring_since_ms = ms(newest)
-    return result
+class Present:
+    """The present of all beds; keeps what is costly and changes seldom: the tiles per registry view, the lines per slot."""
 
+    def __init__(self, latest: Callable[[], LatestValues]) -> None:
+        self._latest = latest
+        self._view: RegistryView | None = None
+        self._made_ns = 0
+        self._tiles: list[Tile] = []
+        self._lines: dict[tuple[str, str, int], tuple[int, list[float | None]]] = {}
 
-def _read(source: Source, latest: LatestValues, now_ns: int) -> tuple[VitalState, float | None, int | None]:
-    last = latest.last(source.device_id, source.quantity)
-    # What the device measured before this binding belongs to somebody else, or to nobody.
-    if last is not None and last.t_ns < source.bound_ns:
-        last = None
-    value = None if last is None else _finite(last.value)
-    age_s = None if last is None else max(0.0, (now_ns - last.t_ns) / NS_PER_S)
-    state = state_of(
-        value=value, age_s=age_s, bound_for_s=(now_ns - source.bound_ns) / NS_PER_S, live_s=source.live_s, lost_s=source.lost_s
-    )
-    return state, value, None if last is None else last.t_ns
+    def tiles(self, view: RegistryView, now_ns: int) -> list[Tile]:
+        """All places; a binding that ends by itself shows within TILES_S."""
+        if self._view is not view or not 0 <= now_ns - self._made_ns < TILES_S * NS_PER_S:
+            self._view, self._made_ns, self._tiles = view, now_ns, tiles(view, now_ns)
+            known = {(source.device_id, source.quantity, source.bound_ns) for tile in self._tiles for source in tile.sources}
+            self._lines = {key: line for key, line in self._lines.items() if key in known}
+        return self._tiles
+
+    def tile_of(self, view: RegistryView, resident_id: str, now_ns: int) -> Tile | None:
+        """The place of a resident; None for nobody's."""
+        return next((tile for tile in self.tiles(view, now_ns) if tile.resident is not None and tile.resident.id == resident_id), None)
+
+    def vitals(self, tile: Tile, now_ns: int) -> Vitals:
+        """The tile's vitals now: per quantity the freshest source, never an old number as live."""
+        result = Vitals()
+        best: dict[str, tuple[int, Source, VitalState, float | None, int | None]] = {}
+        for source in tile.sources:
+            state, value, t_ns = self._read(source, now_ns)
+            known = best.get(source.quantity)
+            if known is None or (t_ns or 0) > known[0]:
+                best[source.quantity] = (t_ns or 0, source, state, value, t_ns)
+        continuous: list[VitalState] = []
+        newest = 0
+        for key in WALL_KEYS:
+            if key not in best:
+                continue
+            rank_ns, source, state, value, t_ns = best[key]
+            result.vitals[key] = {"value": value, "unit": codes.BY_KEY[key].ucum, "t_ms": ms(t_ns), "state": state}
+            if key in SPARK_KEYS:
+                result.spark[key] = self._line(source, rank_ns)
+            if source.continuous:
+                continuous.append(state)
+                newest = max(newest, rank_ns)
+        result.monitoring = monitoring_of(continuous)
+        if result.monitoring in ("stale", "lost") and newest:
+            result.monitoring_since_ms = ms(newest)
+        return result
+
+    def trend(self, tile: Tile, since_ns: int) -> dict[str, dict[str, list[Any]]]:
+        """Per quantity the points since `since_ns` from the device that has most of them."""
+        result: dict[str, dict[str, list[Any]]] = {}
+        for source in tile.sources:
+            points = [point for point in self._points(source) if point[0] >= since_ns]
+            if points and len(points) > len(result.get(source.quantity, {}).get("t_ms", ())):
+                result[source.quantity] = {"t_ms": [ms(t_ns) for t_ns, _ in points], "value": [_finite(value) for _, value in points]}
+        return result
+
+    def _line(self, source: Source, last_ns: int) -> list[float | None]:
+        """The sparkline without its newest point: that one still changes, and a screen that only appends must never take one back."""
+        key, slot = (source.device_id, source.quantity, source.bound_ns), last_ns // SLOT_NS
+        known = self._lines.get(key)
+        if known is None or known[0] != slot:
+            known = (slot, [_finite(value) for _, value in self._points(source)][:-1][-SPARK_POINTS:])
+            self._lines[key] = known
+        return known[1]
+
+    def _points(self, source: Source) -> list[tuple[int, float]]:
+        """What was measured since the device is this resident's; before, it was somebody else or nobody."""
+        return [point for point in self._latest().trend(source.device_id, source.quantity) if point[0] >= source.bound_ns]
+
+    def _read(self, source: Source, now_ns: int) -> tuple[VitalState, float | None, int | None]:
+        last = self._latest().last(source.device_id, source.quantity)
+        if last is not None and last.t_ns < source.bound_ns:
+            last = None
+        value = None if last is None else _finite(last.value)
+        age_s = None if last is None else max(0.0, (now_ns - last.t_ns) / NS_PER_S)
+        bound_for_s = (now_ns - source.bound_ns) / NS_PER_S
+        state = state_of(value=value, age_s=age_s, bound_for_s=bound_for_s, live_s=source.live_s, lost_s=source.lost_s)
+        return state, value, None if last is None else last.t_ns
 
 
 def _finite(value: float) -> float | None:

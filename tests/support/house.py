@@ -70,22 +70,19 @@ class FakeLatest:
     """What the stream keeps of the present, set by hand."""
 
     values: dict[tuple[str, str], Last] = field(default_factory=dict)
-    sparks: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    points: dict[tuple[str, str], list[tuple[int, float]]] = field(default_factory=dict)
 
     def last(self, device: str, quantity: str) -> Last | None:
         return self.values.get((device, quantity))
 
-    def spark(self, device: str, quantity: str) -> Sequence[float]:
-        return self.sparks.get((device, quantity), [])
-
     def trend(self, device: str, quantity: str) -> Sequence[tuple[int, float]]:
-        last = self.values.get((device, quantity))
-        return [] if last is None else [(last.t_ns, last.value)]
+        return self.points.get((device, quantity), [])
 
     def put(self, device: str, quantity: str, value: float | None, t_ns: int) -> None:
+        """A value, which is a point of the line as well."""
         number = math.nan if value is None else value
         self.values[device, quantity] = Last(number, t_ns)
-        self.sparks.setdefault((device, quantity), []).append(number)
+        self.points.setdefault((device, quantity), []).append((t_ns, number))
 
 
 class House:

@@ -128,6 +128,14 @@ async def test_what_was_measured_on_somebody_else_is_not_shown(tmp_path: Path) -
             assert wang["vitals"] == {}
             assert wang["monitoring"] == "none"
             assert "150" not in str(liu)
+            for value in (70.0, 71.0, 72.0):
+                await clock.advance(30)
+                home.latest.put("band-wang", "hr", value, clock.now_ns())
+            _, liu = (await client.get("/api/v1/wall", params={"site": "care"})).json()["beds"]
+            assert liu["spark"]["hr"] == [70.0, 71.0]
+            alert = await home.call("liu")
+            trend = (await client.get(f"/api/v1/alerts/{alert.id}")).json()["trend"]
+            assert trend["hr"]["value"] == [70.0, 71.0, 72.0]
 
 
 async def test_an_empty_bed_and_a_resident_without_a_bed(tmp_path: Path) -> None:
