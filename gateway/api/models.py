@@ -39,6 +39,12 @@ class PasswordChange(Body):
     new: Secret
 
 
+class LangBody(Body):
+    """Language of one's own screens."""
+
+    lang: Literal["zh", "en"]
+
+
 class Act(Body):
     """Details of an action on an alert; `version` refuses to act on what has changed since it was seen."""
 

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from dashboards.pages import REFRESH_S, Pages
-from gateway.api.models import Act, SignIn
-from gateway.api.policies import ALERTS_ACT, ALERTS_READ, OPEN, Me, guard
+from gateway.api.models import Act, PasswordChange, SignIn
+from gateway.api.policies import ALERTS_ACT, ALERTS_READ, OPEN, SIGNED_IN, Me, guard
 from gateway.api.problems import Problem
 from gateway.api.routes_session import client_of
 from gateway.api.session import doors_of, drop_cookie, form_token_right, set_cookie, token_of
@@ -23,7 +23,7 @@ from gateway.vocabulary import Action, Outcome
 router = APIRouter(prefix="/m", include_in_schema=False)
 SAFE_TARGET = re.compile(r"/m/alerts(/[A-Za-z0-9_.:-]{1,64})?")
 ALERT_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-SAID = frozenset({"claim", "arrive", "resolve", "conflict", "form_expired", "refused", "unavailable"})
+SAID = frozenset({"password", "claim", "arrive", "resolve", "conflict", "form_expired", "refused", "unavailable"})
 FORM_ACTIONS = {"claim": Action.CLAIM, "arrive": Action.ARRIVE, "resolve": Action.RESOLVE}
 MAX_FIELDS = 20
 
@@ -57,7 +57,14 @@ def _see_other(url: str) -> RedirectResponse:
 
 
 async def _person(request: Request) -> Asker | None:
-    return await doors_of(request).commands.session(token_of(request))
+    # A page that refreshes itself is no sign that somebody is there: it does not keep a session awake.
+    return await doors_of(request).commands.session(token_of(request), touch="auto" not in request.query_params)
+
+
+def _refused(request: Request, me: Asker) -> Response:
+    if me.must_change_password:
+        return _see_other("/m/password")
+    return HTMLResponse(_pages(request).missing(_lang(request, me)), status_code=403)
 
 
 @router.get("/style.css", dependencies=[guard(OPEN)])
@@ -105,6 +112,36 @@ async def logout(request: Request) -> Response:
     return response
 
 
+@router.get("/password", dependencies=[guard(OPEN)])
+async def password_page(request: Request) -> Response:
+    """The form for a new password; where a one-time password leads to."""
+    me = await _person(request)
+    if me is None:
+        return _see_other("/m/login")
+    token = doors_of(request).commands.form_token(token_of(request))
+    return HTMLResponse(_pages(request).password(_lang(request, me), me=_me(request, me), form_token=token))
+
+
+@router.post("/password", dependencies=[guard(SIGNED_IN)])
+async def change_password(request: Request, me: Me) -> Response:
+    """Change one's own password."""
+    doors, form, token = doors_of(request), await _form(request), token_of(request)
+    failed, params = "said.form_expired", {}
+    try:
+        if form_token_right(token, form.get("form_token", "")):
+            body = PasswordChange.model_validate({"old": form.get("old", ""), "new": form.get("new", "")})
+            await doors.commands.change_password(me, token, body.old, body.new, client=client_of(request))
+            return _see_other("/m/alerts?said=password")
+    except ValidationError:
+        failed = "said.refused"
+    except Refusal as refusal:
+        failed, params = f"error.{refusal.code}", dict(refusal.members.get("params", {}))
+    page = _pages(request).password(
+        _lang(request, me), me=_me(request, me), form_token=doors.commands.form_token(token), failed=failed, params=params
+    )
+    return HTMLResponse(page, status_code=422)
+
+
 @router.get("/alerts", dependencies=[guard(OPEN)])
 async def alerts_page(request: Request) -> Response:
     """The queue; refreshes itself unless paused."""
@@ -112,7 +149,7 @@ async def alerts_page(request: Request) -> Response:
     if me is None:
         return _see_other("/m/login")
     if me.role not in ALERTS_READ.roles or me.must_change_password:
-        return HTMLResponse(_pages(request).missing(_lang(request, me)), status_code=403)
+        return _refused(request, me)
     doors = doors_of(request)
     listed = await doors.query.alerts(me)
     paused = "paused" in request.query_params
@@ -121,7 +158,7 @@ async def alerts_page(request: Request) -> Response:
         form_token=doors.commands.form_token(token_of(request)), said=_said(request), paused=paused,
     )  # fmt: skip
     # A header instead of <meta>: the same effect, but it can be left out when the reader asks for time.
-    return HTMLResponse(page, headers={} if paused else {"Refresh": f"{REFRESH_S}; url=/m/alerts"})
+    return HTMLResponse(page, headers={} if paused else {"Refresh": f"{REFRESH_S}; url=/m/alerts?auto=1"})
 
 
 @router.get("/alerts/{alert_id}", dependencies=[guard(OPEN)])
@@ -132,7 +169,7 @@ async def alert_page(request: Request, alert_id: str) -> Response:
     if me is None:
         return _see_other(f"/m/login?next=/m/alerts/{quote(alert_id)}" if known else "/m/login")
     if me.role not in ALERTS_READ.roles or me.must_change_password:
-        return HTMLResponse(_pages(request).missing(_lang(request, me)), status_code=403)
+        return _refused(request, me)
     doors = doors_of(request)
     try:
         if not known:
@@ -145,7 +182,7 @@ async def alert_page(request: Request, alert_id: str) -> Response:
         form_token=doors.commands.form_token(token_of(request)), said=_said(request),
     )  # fmt: skip
     writing = detail["alert"]["claimed_by"] == me.id  # a note may be half typed: this page does not move under the writer's hands
-    return HTMLResponse(page, headers={} if writing else {"Refresh": f"{REFRESH_S}; url=/m/alerts/{detail['alert']['id']}"})
+    return HTMLResponse(page, headers={} if writing else {"Refresh": f"{REFRESH_S}; url=/m/alerts/{detail['alert']['id']}?auto=1"})
 
 
 @router.post("/alerts/{alert_id}/{action}", dependencies=[guard(ALERTS_ACT)])

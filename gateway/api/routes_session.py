@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from gateway.api.models import PasswordChange, SignIn
+from gateway.api.models import LangBody, PasswordChange, SignIn
 from gateway.api.policies import OPEN, SIGNED_IN, Me, guard
 from gateway.api.session import doors_of, drop_cookie, set_cookie, token_of
 
@@ -47,3 +47,10 @@ async def change_password(request: Request, me: Me, body: PasswordChange) -> dic
     """Change one's own password; all other sessions of the person end."""
     await doors_of(request).commands.change_password(me, token_of(request), body.old, body.new, client=client_of(request))
     return {"changed": True}
+
+
+@router.post("/me/lang", dependencies=[guard(SIGNED_IN)])
+async def change_language(request: Request, me: Me, body: LangBody) -> dict[str, Any]:
+    """Choose the language of one's own screens and messages."""
+    await doors_of(request).commands.change_language(me, body.lang)
+    return {"lang": body.lang}

@@ -130,6 +130,11 @@ class Commands:
         except TooManyAttempts as error:
             raise Refusal(Kind.TOO_MANY, "session.too_many", retry_s=error.retry_after_s) from None
 
+    async def change_language(self, asker: Asker, lang: str) -> None:
+        """Choose the language of one's own screens."""
+        with _refusing():
+            await self._parts.accounts.change(asker.actor, asker.id, lang=lang)
+
     async def refused(self, asker: Asker, policy: str) -> None:
         """Record that somebody tried what the role may not do at all."""
         self._parts.ops.counters["access.refused"] += 1

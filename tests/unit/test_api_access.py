@@ -24,6 +24,7 @@ PASSES: dict[tuple[str, str], frozenset[str]] = {
     ("delete", "/api/v1/session"): ALL,
     ("get", "/api/v1/me"): ALL,
     ("post", "/api/v1/me/password"): ALL,
+    ("post", "/api/v1/me/lang"): ALL,
     ("get", "/api/v1/stream"): ALL,
     ("get", "/api/v1/wall"): CARE,
     ("get", "/api/v1/alerts"): CARE | OPERATORS,
@@ -90,7 +91,8 @@ OWN_QUERY = {"/api/v1/wall": {"site": "care"}, "/api/v1/alerts": {"state": "all"
 NOT_LISTS = ("/api/v1/stream", "/api/v1/ledger", "/api/v1/deadletters")
 # Routes with a parameter or a body but without anybody's data behind it.
 NOT_ABOUT_PEOPLE = {
-    ("post", "/api/v1/session"), ("post", "/api/v1/me/password"), ("post", "/api/v1/registry/staff"), ("post", "/api/v1/users"),
+    ("post", "/api/v1/session"), ("post", "/api/v1/me/password"), ("post", "/api/v1/me/lang"), ("post", "/api/v1/registry/staff"),
+    ("post", "/api/v1/users"),
     ("post", "/api/v1/users/{user_id}/disable"), ("get", "/api/v1/deadletters/{letter_id}"),
     ("post", "/api/v1/deadletters/{letter_id}/retry"), ("post", "/api/v1/registry/rota/{rota_id}/end"),
 }  # fmt: skip

@@ -13,6 +13,10 @@ import pytest
 
 from gateway.api.app import ApiSettings
 from gateway.clock import NS_PER_S
+from gateway.registry import bindings
+from gateway.registry.tx import Tx
+from gateway.vocabulary import SYSTEM
+from tests.support.fake_clock import FakeClock
 from tests.support.house import PASSWORD, House, house
 
 
@@ -85,29 +89,17 @@ async def test_from_the_link_in_a_message_to_the_end(tmp_path: Path) -> None:
 
 async def test_claim_from_the_list_in_english(tmp_path: Path) -> None:
     async with house(tmp_path) as home:
-        await home.registry.do(*_user_lang("en"))
         alert = await home.call()
         async with home.signed_in("carer") as client:
+            assert (await client.post("/api/v1/me/lang", json={"lang": "en"})).status_code == 200
             answer = await client.get("/m/alerts")
-            assert answer.headers["refresh"] == "10; url=/m/alerts"
+            assert answer.headers["refresh"] == "10; url=/m/alerts?auto=1"
             assert 'lang="en"' in answer.text
             assert not re.search("[\u4e00-\u9fff]", answer.text.replace("王淑华", ""))
             assert "refresh" not in (await client.get("/m/alerts?paused=1")).headers
             answer = await form(client, answer.text, f"/m/alerts/{alert.id}/claim")
             assert answer.status_code == 303
             assert await states(home) == [("claimed", 2)]
-
-
-def _user_lang(lang: str) -> tuple[Any, ...]:
-    from dataclasses import replace
-
-    from gateway.registry.tx import Tx
-    from gateway.vocabulary import SYSTEM
-
-    def work(tx: Tx) -> None:
-        tx.put("user.set", replace(tx.view.users["u-carer"], lang=lang))
-
-    return SYSTEM, work
 
 
 async def test_the_second_one_sees_who_was_first(tmp_path: Path) -> None:
@@ -189,6 +181,33 @@ async def test_a_refused_sign_in_says_nothing_back(tmp_path: Path) -> None:
         assert "nope" not in answer.text
 
 
+async def test_a_one_time_password_is_changed_on_the_plain_pages(tmp_path: Path) -> None:
+    async with house(tmp_path) as home, home.client() as client:
+        _, first = await home.accounts.create(SYSTEM, login="new", name="New", role="caregiver", site_ids=("care",))
+        await client.post("/m/login", data={"user": "new", "password": first})
+        answer = await client.get("/m/alerts")
+        assert answer.headers["location"] == "/m/password"
+        page = (await client.get("/m/password")).text
+        answer = await form(client, page, "/m/password", old="wrong", new=PASSWORD)
+        assert (answer.status_code, "原密码不正确" in answer.text) == (422, True)
+        answer = await form(client, page, "/m/password", old=first, new="short")
+        assert (answer.status_code, "密码至少 12 个字符" in answer.text) == (422, True)
+        answer = await form(client, page, "/m/password", old=first, new=PASSWORD)
+        assert answer.headers["location"] == "/m/alerts?said=password"
+        assert "密码已修改" in (await client.get(answer.headers["location"])).text
+
+
+async def test_a_page_that_refreshes_itself_keeps_no_session_awake(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with house(tmp_path, clock=clock) as home, home.signed_in("doctor") as client:
+        for _ in range(3):
+            await clock.advance(600)
+            assert (await client.get("/m/alerts")).status_code == 200
+        for status in (200, 303):
+            await clock.advance(600)
+            assert (await client.get("/m/alerts?auto=1")).status_code == status
+
+
 async def test_ages_are_honest(tmp_path: Path) -> None:
     async with house(tmp_path) as home:
         alert = await home.call()
@@ -207,10 +226,6 @@ async def test_ages_are_honest(tmp_path: Path) -> None:
 
 
 def _bound_since(t_ns: int) -> tuple[Any, ...]:
-    from gateway.registry import bindings
-    from gateway.registry.tx import Tx
-    from gateway.vocabulary import SYSTEM
-
     def work(tx: Tx) -> None:
         bindings.correct_binding(tx, "band-wang", from_ns=t_ns, to_ns=None, reason="test", resident="wang")
 
