@@ -36,7 +36,9 @@ class Pages:
         """Sign-in form; `failed` is a problem code."""
         return self._page("login.html", Phrasebook(lang), me=None, failed=failed, target=target)
 
-    def password(self, lang: str, *, me: Mapping[str, Any], form_token: str, failed: str = "", params: Mapping[str, Any] | None = None) -> str:
+    def password(
+        self, lang: str, *, me: Mapping[str, Any], form_token: str, failed: str = "", params: Mapping[str, Any] | None = None
+    ) -> str:
         """Form for a new password; `failed` is a key of the words."""
         say = Phrasebook(lang)
         return self._page("password.html", say, me=me, form_token=form_token, failed=say(failed, **(params or {})) if failed else "")
