@@ -41,7 +41,9 @@ class Database:
         self._hooks: list[Callable[[], None]] = []
         self._full = False
         self._failing = False
+        self._refusing = False  # set first, so that nothing enters while what waits is committed
         self._closed = False
+        self._conn_lock = threading.Lock()  # the writer thread tends a full database on its own account, also while it is being closed
         self._readers: list[apsw.Connection] = []  # idle ones
         self._reader_slots = threading.BoundedSemaphore(READERS + SYNC_READERS)
         self._reader_lock = threading.Lock()
@@ -164,7 +166,10 @@ class Database:
                 raise
             finally:
                 with self._reader_lock:
-                    self._readers.append(conn)
+                    if self._closed:
+                        conn.close()
+                    else:
+                        self._readers.append(conn)
 
     # -- closing
 
@@ -184,8 +189,9 @@ class Database:
 
     def close_sync(self) -> None:
         """The same, blocking; also after the writer has stopped."""
-        if self._closed:
+        if self._refusing:
             return
+        self._refusing = True
         future: Future[None] = Future()
         try:
             self._writer.submit(Item(self, _nothing, Lane.GROUP, 0, future, None), bounded=False)
@@ -194,16 +200,17 @@ class Database:
             pass  # everything before was settled, too
         except StoreError:
             pass  # the writer has stopped: nothing of ours is under way
-        self._closed = True
         self._executor.shutdown(wait=True)
+        with self._conn_lock:
+            self._closed = True
+            self._conn.close()
         with self._reader_lock:
             for conn in self._readers:
                 conn.close()
             self._readers.clear()
-        self._conn.close()
 
     def _check_open(self) -> None:
-        if self._closed:
+        if self._refusing:
             raise StoreError(f"{self.label} is closed")
 
     # -- the writer's side (Target)
@@ -214,6 +221,13 @@ class Database:
 
     def execute(self, items: Sequence[Item], urgent: Callable[[], bool]) -> Sequence[Item]:
         """One transaction; see writer.Target."""
+        with self._conn_lock:
+            if self._closed:
+                self._fail(items, lambda: StoreError(f"{self.label} is closed"))
+                return ()
+            return self._execute(items, urgent)
+
+    def _execute(self, items: Sequence[Item], urgent: Callable[[], bool]) -> Sequence[Item]:
         now = items[0].lane is Lane.NOW
         if self._full and not now:
             self._fail(items, self._no_room)
@@ -240,6 +254,7 @@ class Database:
     def _transaction(self, items: Sequence[Item], urgent: Callable[[], bool]) -> Sequence[Item]:
         conn = self._conn
         left: Sequence[Item] = ()
+        self._roll_back()
         try:
             conn.execute("BEGIN IMMEDIATE")
             for index, item in enumerate(items):
@@ -261,7 +276,10 @@ class Database:
 
     def _roll_back(self) -> None:
         if self._conn.in_transaction:
-            self._conn.execute("ROLLBACK")
+            try:
+                self._conn.execute("ROLLBACK")
+            except apsw.Error as error:
+                self._commit_failed(error)  # said as a fault; tried again before the next transaction
 
     def _fail(self, items: Sequence[Item], make: Callable[[], StoreError]) -> None:
         """Everybody of a failed transaction gets an error; a unit's own one says more."""
@@ -297,8 +315,10 @@ class Database:
 
     def tend(self) -> bool:
         """Try whether a full database can be written again; True = still full."""
-        if self._closed or not self._full:
-            return False
+        with self._conn_lock:
+            return not self._closed and self._full and self._still_full()
+
+    def _still_full(self) -> bool:
         if not self.ballast.ensure(self.ballast.size) or not self._probe():
             self.ballast.release()
             return True
@@ -309,22 +329,16 @@ class Database:
     def _probe(self) -> bool:
         """Commit something of size and take it back; what a checkpoint can give back is given back first."""
         try:
-            self._conn.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        except apsw.BusyError:
-            pass  # a reader holds the log; the probe below decides
-        except apsw.Error as error:
-            if is_full(error):
-                return False
-            raise
-        try:
+            self._conn.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)  # any other mode would wait for readers
             with schema.Immediate(self._conn):
                 self._conn.execute("INSERT INTO meta_probe(body) VALUES(zeroblob(?))", (PROBE_BYTES,))
             with schema.Immediate(self._conn):
                 self._conn.execute("DELETE FROM meta_probe")
         except apsw.Error as error:
-            if is_full(error) or isinstance(error, apsw.BusyError):
-                return False
-            raise
+            self._roll_back()
+            if not is_full(error):
+                self._commit_failed(error)  # said as a fault; this database stays as it is, the others go on
+            return False
         return True
 
 

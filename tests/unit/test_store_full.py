@@ -152,3 +152,31 @@ async def test_a_start_on_a_full_disk_says_so_and_serves_calls(tmp_path: Path, o
     assert await note(db, Lane.NOW) == 1
     await db.close()
     writer.close()
+
+
+async def test_closing_a_full_database_meets_no_probe(tmp_path: Path, ops: Ops) -> None:
+    """The writer thread tries a full database on its own account; one that is being closed at that moment must not end the thread."""
+    writer = Writer(SystemClock(), ops, group_window_s=0)
+    writer.start()
+    other = Database.open(tmp_path / "other.sqlite", writer, (NOTES,))
+    for number in range(20):
+        db = Database.open(tmp_path / f"{number}.sqlite", writer, (NOTES,), ballast_bytes=4096)
+        db._enter_full()
+        tending = asyncio.create_task(asyncio.to_thread(db.tend))
+        await db.close()
+        await tending
+        assert await note(other, Lane.GROUP) == number + 1
+    await other.close()
+    writer.close()
+
+
+async def test_an_error_while_trying_is_a_fault_and_the_writer_lives(disk: SmallDisk, ops: Ops, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise apsw.IOError("disk I/O error")
+
+    await fill(disk)
+    monkeypatch.setattr("gateway.store.database.schema.Immediate", broken)
+    assert await asyncio.to_thread(disk.db.tend)
+    await asyncio.sleep(0)
+    assert {fault.code for fault in ops.faults()} == {"disk.full", "store.write"}
+    await note(disk.db, Lane.NOW)
