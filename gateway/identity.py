@@ -144,6 +144,8 @@ class Identity:
     def _recall(self, row: FrameRow, hashes: Hashes) -> None:
         if row.boot_id is not None and row.seq is not None:
             run = self._db.read_sync(partial(self._fetch, device=row.device, boot_id=row.boot_id))
+            if run.standing(row.seq, hash(row.payload), row.t_device_ns) is Standing.RESTARTED:
+                run.restart()
             self._take(run, row.seq, hash(row.payload), row.t_received_ns, row.t_device_ns)
         for h, expires_ns in hashes:
             self._remember(h, expires_ns)
@@ -223,6 +225,9 @@ class Identity:
     def commit(self, claim: Claim) -> None:
         """The batch is durable."""
         for run, seq, digest, t_received_ns, t_device_ns in claim.taken:
+            if claim.restarted and id(run) in claim.restarted:
+                claim.restarted.discard(id(run))
+                run.restart()
             self._take(run, seq, digest, t_received_ns, t_device_ns)
         for h, expires_ns in claim.hashes:
             self._remember(h, expires_ns)
@@ -244,9 +249,6 @@ class Identity:
     def _take(self, run: Run, seq: int, digest: int, t_received_ns: int, t_device_ns: int | None) -> None:
         if run.high < 0 and not run.gaps and run.first < 0:
             run.first = seq  # counting begins here: what the device sent before our time is no loss
-        standing = run.standing(seq, digest, t_device_ns)
-        if standing is Standing.RESTARTED:
-            run.restart()
         run.take(seq, digest, t_received_ns, t_device_ns)
         self._dirty_runs.add((run.device, run.boot_id))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -27,8 +27,9 @@ from gateway.store import Database, StoreError
 from gateway.vocabulary import Origin
 
 MAX_PAYLOAD = 256 * 1024
-CHUNK = 400  # frames decoded in one go: a call in its own lane waits no longer than this takes
+CHUNK = 200  # frames handled in one go: a call in its own lane waits no longer than this takes
 DECODE_SHARE_BYTES = 512 * 1024
+_RETAINED, _TEST, _LATE = int(Mark.RETAINED), int(Mark.TEST), int(Mark.LATE)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -64,14 +65,11 @@ class _Work:
     seq: int | None = None
     digest: int = 0
     call: bool = False
+    key: tuple[str, str] | None = None  # (device, boot id) where there is a sequence number
     frame_hash: int | None = None
     records: list[list[int | None]] = field(default_factory=list)
     fate: Fate | None = None
     reason: str = ""
-
-    @property
-    def keys(self) -> tuple[tuple[str, str], ...]:
-        return ((self.frame.device or "", self.boot_id),) if self.boot_id is not None and self.seq is not None else ()
 
     @property
     def hashes(self) -> list[int]:
@@ -106,26 +104,11 @@ class Intake:
 
     async def take(self, frames: Sequence[Frame], *, priority: bool = False) -> list[Verdict]:
         """Store a batch; the verdicts stand in the order of the frames, and all but REFUSED are durable."""
-        verdicts: list[Verdict] = []
-        for chunk in _chunks(frames):
-            verdicts += await self._take_chunk(chunk, priority)
-        return verdicts
-
-    async def retry(self, letter: StoredLetter) -> Verdict:
-        """Decode a dead letter again; it goes when it is taken, and stays with the time of the attempt when it is not."""
-        work = self._decode(letter.as_frame(), self._registry.view)
-        if work.message is None or not letter.complete:
-            now_ns = self._clock.now_ns()
-            await self._store.write(lambda conn: deadletter.tried(conn, letter.id, now_ns))
-            return Verdict(fate=Fate.DEAD_LETTER, device=letter.device, reason=work.detail or "not all of its bytes were kept")
-        await self._store_readings([work], priority=False, retried=True)
-        if work.fate in (Fate.STORED, Fate.DUPLICATE):
-            await self._store.write(lambda conn: deadletter.taken(conn, letter.id))
-        return _verdict(work)
-
-    async def _take_chunk(self, frames: Sequence[Frame], priority: bool) -> list[Verdict]:
         view = self._registry.view
-        works = [self._decode(frame, view) for frame in frames]
+        works: list[_Work] = []
+        for chunk in _chunks(frames):
+            works += [self._decode(frame, view) for frame in chunk]
+            await asyncio.sleep(0)
         calls = [work for work in works if work.call]
         others = [work for work in works if work.message is not None and not work.call]
         letters = [work for work in works if work.message is None]
@@ -138,6 +121,18 @@ class Intake:
         self._introduce(works, view)
         self._ops.counters.update(f"intake.{(work.fate or Fate.REFUSED).value}" for work in works)
         return [_verdict(work) for work in works]
+
+    async def retry(self, letter: StoredLetter) -> Verdict:
+        """Decode a dead letter again; it goes when it is taken, and stays with the time of the attempt when it is not."""
+        work = self._decode(letter.as_frame(), self._registry.view)
+        if work.message is None or not letter.complete:
+            now_ns = self._clock.now_ns()
+            await self._store.write(lambda conn: deadletter.tried(conn, letter.id, now_ns))
+            return Verdict(fate=Fate.DEAD_LETTER, device=letter.device, reason=work.detail or "not all of its bytes were kept")
+        await self._store_readings([work], priority=False, retried=True)
+        if work.fate in (Fate.STORED, Fate.DUPLICATE):
+            await self._store.write(lambda conn: deadletter.taken(conn, letter.id))
+        return _verdict(work)
 
     # -- decoding
 
@@ -155,6 +150,7 @@ class Intake:
         except DecodeError as error:
             work.detail = str(error)
             work.boot_id, work.seq = peek(device, frame.payload)
+            work.key = None if work.boot_id is None else (device, work.boot_id)
             return work
         except Exception as error:  # noqa: BLE001 - a decoder's bug must not stop the stream: kept as a dead letter, said as a fault
             work.detail = f"internal: {type(error).__name__}"
@@ -168,7 +164,9 @@ class Intake:
             return work
         work.message, work.boot_id, work.seq, work.digest = message, message.boot_id, message.seq, hash(frame.payload)
         work.call = intake_keys.is_call(message)
-        numbered = bool(work.keys)
+        numbered = message.boot_id is not None and message.seq is not None
+        if message.boot_id is not None and numbered:
+            work.key = (device, message.boot_id)
         if work.call or not numbered:
             work.frame_hash = intake_keys.frame_key(device, frame.payload, numbered=numbered, channel=frame.channel)
         if any(item.stored for item in message.items):
@@ -188,14 +186,18 @@ class Intake:
 
     async def _store_readings(self, works: Sequence[_Work], *, priority: bool, retried: bool = False) -> None:
         """Judge and store; sets every work's fate. If the commit fails the whole batch is refused, known messages too."""
-        keys = {key for work in works for key in work.keys}
-        hashes = {h for work in works for h in work.hashes}
+        keys = {work.key for work in works if work.key is not None}
+        hashes = {h for work in works if work.frame_hash is not None or work.records for h in work.hashes}
         if self._identity.lacks(keys, hashes):
             await self._identity.load(keys, hashes)
         claim = self._identity.claim()
         try:
             builder = BlockBuilder()
-            old = [work for work in works if self._judge(work, claim, builder, retried)]
+            old: list[_Work] = []
+            devices = self._registry.view.devices
+            for start in range(0, len(works), CHUNK):
+                old += [work for work in works[start : start + CHUNK] if self._judge(work, claim, builder, devices, retried)]
+                await asyncio.sleep(0)
             if builder.readings:
                 await self._journal.append(builder.build(), priority=priority)
         except StoreError as error:
@@ -209,7 +211,7 @@ class Intake:
         if old:
             await self._store_letters(old)
 
-    def _judge(self, work: _Work, claim: Claim, builder: BlockBuilder, retried: bool) -> bool:
+    def _judge(self, work: _Work, claim: Claim, builder: BlockBuilder, devices: Mapping[str, Device], retried: bool) -> bool:
         """Set the fate that holds once the batch is committed, and add what is new; True for what nobody can tell."""
         frame, message = work.frame, work.message
         device = frame.device or ""
@@ -223,14 +225,14 @@ class Intake:
         elif message is not None:
             work.fate = Fate.STORED
             self._identity.see(claim, device, frame.t_received_ns)
-            origin = _origin(frame, message, self._registry.view.devices.get(device))
-            mark = (Mark.RETAINED if frame.retained else 0) | (Mark.TEST if message.test else 0) | (Mark.LATE if retried else 0)
-            run = self._identity.runs.get((device, message.boot_id)) if message.boot_id is not None else None
+            origin = _origin(frame, message, devices.get(device))
+            mark = (_RETAINED if frame.retained else 0) | (_TEST if message.test else 0) | (_LATE if retried else 0)
+            run = None if work.key is None else self._identity.runs[work.key]
             row = FrameRow(
                 device=device, channel=frame.channel, topic=frame.topic, boot_id=message.boot_id, seq=message.seq,
                 t_received_ns=frame.t_received_ns, t_device_ns=message.t_device_ns, payload=frame.payload,
             )  # fmt: skip
-            builder.add(row, message, origin, int(mark), None if run is None else run.offset_ns, skip)
+            builder.add(row, message, origin, mark, None if run is None else run.offset_ns, skip)
         return False
 
     def _standing(self, work: _Work, claim: Claim, retried: bool) -> tuple[bool | Pending, list[list[bool]]]:
@@ -248,11 +250,11 @@ class Intake:
         identity, frame, message = self._identity, work.frame, work.message
         standing: Standing | Pending = Standing.NEW
         received_ns, t_device_ns = frame.t_received_ns, None if message is None else message.t_device_ns
-        for key in work.keys:
-            standing = identity.judge(claim, identity.runs[key], work.seq or 0, work.digest, received_ns, t_device_ns)
+        if work.key is not None:
+            standing = identity.judge(claim, identity.runs[work.key], work.seq or 0, work.digest, received_ns, t_device_ns)
         if message is not None and work.frame_hash is not None:
             # calls and frames without a number: only the very same bytes are known; a number alone never silences a call
-            expires_ns = FOR_EVER if work.keys else intake_keys.window_ns(message, received_ns, retained=frame.retained)
+            expires_ns = FOR_EVER if work.key else intake_keys.window_ns(message, received_ns, retained=frame.retained)
             return identity.judge_hash(claim, work.frame_hash, expires_ns, received_ns)
         if isinstance(standing, Pending):
             return standing
@@ -269,7 +271,7 @@ class Intake:
 
     async def _store_letters(self, works: Sequence[_Work]) -> None:
         """Keep what cannot be taken; a repetition with the same number is kept once."""
-        keys = {key for work in works for key in work.keys}
+        keys = {work.key for work in works if work.key is not None}
         if self._identity.lacks(keys, ()):
             await self._identity.load(keys, ())
         claim = self._identity.claim()

@@ -29,7 +29,8 @@ Item = tuple[int, int, Frame]  # connection number, packet id (0 = nothing to ac
 class Bridge:
     """Hands frames from a protocol's thread to the loop and acknowledgements back, in batches.
 
-    It is bounded by what a peer leaves unacknowledged. `number` is the present connection's: packet ids of earlier ones are void. The thread is woken by `wake`.
+    It is bounded by what a peer leaves unacknowledged. `number` is the present connection's: packet ids of earlier ones are void.
+    The thread is woken by `wake`.
     """
 
     def __init__(self, name: str, clock: Clock, ops: Ops, *, bound: int, acknowledge: bool, wake: Callable[[], None]) -> None:
@@ -128,8 +129,8 @@ class Bridge:
 
 def acknowledgement(verdict: Verdict) -> bytes:
     """Body of the application acknowledgement."""
-    body = {"v": 1, "boot_id": verdict.boot_id, "seq": verdict.seq, "fate": verdict.fate.value}
-    return json.dumps(body, separators=(",", ":")).encode()
+    boot_id = json.dumps(verdict.boot_id)
+    return f'{{"v":1,"boot_id":{boot_id},"seq":{verdict.seq},"fate":"{verdict.fate.value}"}}'.encode()
 
 
 class Wire(Protocol):
