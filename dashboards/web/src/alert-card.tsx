@@ -1,117 +1,98 @@
-import { useEffect } from "preact/hooks";
-import { useSignal } from "@preact/signals";
-import { api, Problem } from "./api";
-import { age, t, tCode } from "./i18n";
-import { Sparkline } from "./sparkline";
-import { me, notice, put, serverNow } from "./state";
-import { OUTCOMES, type Action, type Alert, type Detail } from "./types";
+import { Buttons } from "./alert-buttons";
+import { span, t, tCode } from "./i18n";
+import { me, serverNow } from "./state";
+import { Trend } from "./trend";
+import type { Alert } from "./types";
 
 const MARK = { high: "■■■", medium: "■■", low: "■", info: "·" } as const;
-
-async function act(alert: Alert, action: Action, more: Record<string, unknown> = {}): Promise<void> {
-  try {
-    put((await api.act(alert, action, more)).alert);
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    if (error.current !== null) put(error.current);
-    const name = error.current?.claimed_name;
-    notice.value = name ? t("ui.someone_was_first", { name }) : tCode(`error.${error.code}`);
-    setTimeout(() => (notice.value = null), 6000);
-  }
-}
 
 export function describe(alert: Alert): string {
   return tCode(alert.code, { ...alert.params, device: alert.device_id });
 }
 
-function Where({ alert }: { alert: Alert }) {
-  const who = alert.resident?.name ?? (alert.resident_id === null ? alert.device_id : null);
-  return <strong class="where">{[alert.place || t("ui.place_unknown"), who].filter(Boolean).join("  ")}</strong>;
+export function toneOf(alert: Alert): string {
+  return alert.kind === "technical" ? "technical" : alert.priority;
+}
+
+export function wordOf(alert: Alert): string {
+  return alert.kind === "technical" ? t("kind.technical") : t(`priority.${alert.priority}`);
+}
+
+export function whereOf(alert: Alert): string {
+  const who = alert.resident?.name ?? (alert.kind === "technical" ? alert.device_id : t("alert.no_resident"));
+  return [alert.place || t("ui.place_unknown"), who].filter(Boolean).join("  ");
+}
+
+function Drill({ alert }: { alert: Alert }) {
+  return alert.origin === "live" ? null : <span class="drill">{t("ui.drill", { origin: alert.origin })}</span>;
+}
+
+// Whose house: only where the person answers for more than one.
+function siteName(alert: Alert): string | null {
+  const sites = me.value?.sites ?? [];
+  return sites.length < 2 ? null : (sites.find((s) => s.id === alert.site_id)?.name ?? null);
+}
+
+function standing(alert: Alert): string {
+  const at = serverNow.value;
+  if (alert.state === "cleared") return t("standing.cleared");
+  if (alert.state === "raised") return t("standing.raised");
+  const arrived = alert.state === "arrived";
+  const since = span(at - ((arrived ? alert.arrived_ms : alert.claimed_ms) ?? at));
+  if (alert.claimed_by === me.value?.id) return `${t(arrived ? "ui.you_are_there" : "ui.you_go")} · ${since}`;
+  return `${t(arrived ? "standing.arrived" : "standing.claimed", { name: alert.claimed_name ?? alert.claimed_by })} · ${since}`;
 }
 
 function Standing({ alert }: { alert: Alert }) {
-  const t0 = serverNow.value;
-  const by = alert.claimed_name ?? alert.claimed_by;
-  if (alert.state === "claimed") return <p>{t("ui.claimed_by", { name: by, age: age(t0 - (alert.claimed_ms ?? t0)) })}</p>;
-  if (alert.state === "arrived") return <p>{t("ui.arrived_by", { name: by, age: age(t0 - (alert.arrived_ms ?? t0)) })}</p>;
-  if (alert.state === "cleared") return <p>{t("ui.cleared_unseen")}</p>;
-  const next = alert.next_step_ms === null ? "" : t("ui.next_step", { age: age(alert.next_step_ms - t0) });
-  return <p><b>{t("ui.nobody_yet")}</b> {next}</p>;
-}
-
-function Buttons({ alert, big }: { alert: Alert; big: boolean }) {
-  const note = useSignal("");
-  const mine = alert.claimed_by === me.value?.id;
-  const canAct = me.value?.role === "caregiver" || me.value?.role === "clinician";
-  if (!canAct) return null;
-  const resolve = (outcome: string) => void act(alert, "resolve", { outcome, note: note.value });
+  const at = serverNow.value;
+  const silenced = (alert.silenced_until_ms ?? 0) > at;
   return (
-    <div class={big ? "buttons big" : "buttons"}>
-      {alert.state === "raised" && <button class="primary" data-act="claim" onClick={() => void act(alert, "claim")}>{t("ui.act.claim")}</button>}
-      {alert.state === "claimed" && mine && <button class="primary" data-act="arrive" onClick={() => void act(alert, "arrive")}>{t("ui.act.arrive")}</button>}
-      {(alert.state === "claimed" || alert.state === "arrived") && !mine && (
-        <button data-act="support" onClick={() => void act(alert, "support")}>{t("ui.act.support")}</button>
-      )}
-      {alert.state === "claimed" && mine && <button data-act="release" onClick={() => void act(alert, "release")}>{t("ui.act.release")}</button>}
-      {alert.state === "cleared" && <button data-act="seen" onClick={() => void act(alert, "seen")}>{t("ui.act.seen")}</button>}
-      {alert.state === "arrived" && mine && (
-        <fieldset class="outcomes">
-          <legend>{t("ui.how_did_it_end")}</legend>
-          <label class="note">
-            {t("ui.note")}
-            <input maxLength={500} value={note.value} onInput={(e) => (note.value = e.currentTarget.value)} />
-          </label>
-          {OUTCOMES.map((o) => <button key={o} data-outcome={o} onClick={() => resolve(o)}>{t(`outcome.${o}`)}</button>)}
-        </fieldset>
-      )}
-    </div>
+    <p class="standing" data-standing={alert.state}>
+      <b>{standing(alert)}</b>
+      {alert.supported_by.length > 0 && <span> · {t("ui.supported", { n: alert.supported_by.length })}</span>}
+      {alert.step > 0 && alert.state === "raised" && <span> · {t("ui.step", { n: alert.step })}</span>}
+      {alert.state === "raised" && alert.next_step_ms !== null && <span class="next"> · {t("alert.next_step", { span: span(alert.next_step_ms - at) })}</span>}
+      {silenced && <span data-silenced> · {t("ui.silence.left", { span: span((alert.silenced_until_ms ?? at) - at) })}</span>}
+    </p>
   );
 }
 
-function Trend({ id }: { id: string }) {
-  const detail = useSignal<Detail | null>(null);
-  const failed = useSignal(false);
-  useEffect(() => {
-    api.detail(id).then((d) => (detail.value = d), () => (failed.value = true));
-  }, [id]);
-  if (failed.value) return <p class="fine">{t("ui.trend_unavailable")}</p>;
-  if (detail.value === null) return <p class="fine">{t("ui.loading")}</p>;
-  const rows = Object.entries(detail.value.trend).filter(([, s]) => s.value.some((v) => v !== null));
-  if (rows.length === 0) return <p class="fine">{t("ui.no_trend")}</p>;
+function Since({ alert }: { alert: Alert }) {
+  const age = serverNow.value - alert.raised_ms;
   return (
-    <div class="trend">
-      {rows.map(([key, s]) => (
-        <figure key={key}>
-          <figcaption>{tCode(`quantity.${key}`)} <b>{s.value.findLast((v) => v !== null) ?? "–"}</b></figcaption>
-          <Sparkline values={s.value} width={260} height={36} label={t("ui.last_30_min")} />
-        </figure>
-      ))}
-    </div>
+    <span class="since" data-age={Math.max(0, Math.round(age / 1000))}>
+      {t("alert.since", { age: span(age) })}
+      {alert.count > 1 && <b> · {t("alert.count", { n: alert.count })}</b>}
+      {alert.late_s >= 60 && <b> · {t("alert.late", { late: span(alert.late_s * 1000) })}</b>}
+      {alert.condition_over && alert.state !== "cleared" && <span> · {t("alert.condition_over")}</span>}
+    </span>
   );
 }
 
-export function AlertCard({ alert, big = false }: { alert: Alert; big?: boolean }) {
-  const t0 = serverNow.value;
-  const tone = alert.kind === "technical" ? "technical" : alert.priority;
+export function AlertCard({ alert, phone = false, short = false }: { alert: Alert; phone?: boolean; short?: boolean }) {
   const mine = alert.claimed_by === me.value?.id;
+  const owned = alert.state === "claimed" || alert.state === "arrived";
+  const house = siteName(alert);
+  const full = phone ? !owned || mine : !short;
+  const classes = ["alert", toneOf(alert), `state-${alert.state}`, short ? "short" : "", mine ? "mine" : ""];
   return (
-    <article class={`alert ${tone} state-${alert.state}`} data-alert={alert.id} data-state={alert.state} data-priority={alert.priority} data-kind={alert.kind}>
+    <article
+      class={classes.join(" ")} tabIndex={-1} aria-label={`${wordOf(alert)} ${whereOf(alert)}`}
+      data-alert={alert.id} data-state={alert.state} data-priority={alert.priority} data-kind={alert.kind}
+    >
       <header>
         <span class="mark" aria-hidden="true">{MARK[alert.priority]}</span>
-        <span class="word">{alert.kind === "technical" ? t("ui.technical") : t(`priority.${alert.priority}`)}</span>
-        <Where alert={alert} />
-        {alert.origin !== "live" && <span class="drill">{t("ui.drill")}</span>}
+        <span class="word">{wordOf(alert)}</span>
+        <h2 class="where">{whereOf(alert)}</h2>
+        <Drill alert={alert} />
       </header>
-      <p class="what">{describe(alert)}{alert.count > 1 && <span class="count"> ×{alert.count}</span>}</p>
-      <p class="since" data-age={t0 - alert.raised_ms}>
-        {t("ui.since", { age: age(t0 - alert.raised_ms) })}
-        {alert.late_s >= 60 && <b> {t("ui.late_by", { n: Math.round(alert.late_s / 60) })}</b>}
-        {alert.condition_over && alert.state !== "cleared" && <span> · {t("ui.condition_over")}</span>}
-      </p>
-      <Standing alert={alert} />
-      {alert.supported_by.length > 0 && <p class="fine">{t("ui.supported", { n: alert.supported_by.length })}</p>}
-      {big && mine && alert.resident_id !== null && <Trend id={alert.id} />}
-      <Buttons alert={alert} big={big} />
+      <div class="body">
+        <p class="what">{describe(alert)}</p>
+        <p class="line"><Since alert={alert} />{house !== null && <span class="site"> · {house}</span>}</p>
+        <Standing alert={alert} />
+        {phone && mine && alert.resident !== null && <Trend id={alert.id} />}
+      </div>
+      <Buttons alert={alert} full={full} />
     </article>
   );
 }

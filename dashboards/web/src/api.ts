@@ -1,44 +1,63 @@
 // The one place that calls the server; a failed call throws a Problem with the server's machine word.
-import type { Action, Alert, Detail, Me, Wall } from "./types";
+import type { Action, Alert, Alerts, Detail, Me, Params, Status, Wall } from "./types";
+
+const PATIENCE_MS = 15_000; // a frozen server must not leave a button waiting for ever
 
 export class Problem extends Error {
   constructor(
     readonly status: number,
     readonly code: string,
-    readonly current: Alert | null,
+    readonly current: Alert | null = null,
+    readonly params: Params = {},
   ) {
     super(code);
   }
 }
 
+interface ProblemDocument {
+  code?: string;
+  current?: Alert;
+  params?: Params;
+}
+
 async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const init: RequestInit = { method, headers: { Accept: "application/json" }, credentials: "same-origin" };
+  const init: RequestInit = {
+    method, headers: { Accept: "application/json" }, credentials: "same-origin", signal: AbortSignal.timeout(PATIENCE_MS),
+  };
   if (body !== undefined) {
     init.body = JSON.stringify(body);
     init.headers = { Accept: "application/json", "Content-Type": "application/json" };
   }
-  let answer: Response;
+  let status: number;
+  let data: unknown;
   try {
-    answer = await fetch(`/api/v1${path}`, init);
+    const answer = await fetch(`/api/v1${path}`, init);
+    status = answer.status;
+    const text = await answer.text();
+    data = text ? JSON.parse(text) : null;
   } catch {
-    throw new Problem(0, "unreachable", null);
+    throw new Problem(0, "unreachable");
   }
-  const text = await answer.text();
-  const data: unknown = text ? JSON.parse(text) : null;
-  if (!answer.ok) {
-    const problem = (data ?? {}) as { code?: string; current?: Alert };
-    throw new Problem(answer.status, problem.code ?? `http_${answer.status}`, problem.current ?? null);
+  if (status < 200 || status > 299) {
+    const problem = (data ?? {}) as ProblemDocument;
+    throw new Problem(status, problem.code ?? "internal", problem.current ?? null, problem.params ?? {});
   }
   return data as T;
 }
+
+const id = encodeURIComponent;
 
 export const api = {
   me: () => call<Me>("GET", "/me"),
   signIn: (user: string, password: string) => call<{ me: Me }>("POST", "/session", { user, password }),
   signOut: () => call<unknown>("DELETE", "/session"),
-  wall: (site: string, zone: string | null) =>
-    call<Wall>("GET", `/wall?site=${encodeURIComponent(site)}${zone ? `&zone=${encodeURIComponent(zone)}` : ""}`),
-  detail: (id: string) => call<Detail>("GET", `/alerts/${encodeURIComponent(id)}`),
-  act: (alert: Alert, action: Action, more: Record<string, unknown> = {}) =>
-    call<{ alert: Alert }>("POST", `/alerts/${encodeURIComponent(alert.id)}/${action}`, { version: alert.version, ...more }),
+  changePassword: (old: string, fresh: string) => call<unknown>("POST", "/me/password", { old, new: fresh }),
+  wall: (site: string, zone: string | null) => call<Wall>("GET", `/wall?site=${id(site)}${zone === null ? "" : `&zone=${id(zone)}`}`),
+  alerts: () => call<Alerts>("GET", "/alerts?limit=500"),
+  detail: (alert: string) => call<Detail>("GET", `/alerts/${id(alert)}`),
+  status: () => call<Status>("GET", "/status"),
+  devices: () => call<{ devices: unknown[] }>("GET", "/devices"),
+  inbox: () => call<{ devices: unknown[] }>("GET", "/inbox"),
+  act: (alert: Alert, action: Action, more: Params = {}) =>
+    call<{ alert: Alert }>("POST", `/alerts/${id(alert.id)}/${action}`, { version: alert.version, ...more }),
 };

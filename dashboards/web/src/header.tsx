@@ -1,12 +1,16 @@
+// What stands at the head of every page: connection, sound, site, language, person, clock.
+import { useEffect } from "preact/hooks";
 import { api } from "./api";
-import { lang, setLang, t } from "./i18n";
-import { arm, armed } from "./sound";
-import { connected, me, serverNow, wall } from "./state";
+import { ago, clock, lang, setLang, t, tCode } from "./i18n";
+import { toLogin } from "./load";
+import { notice } from "./notice";
+import { arm, armedAt, tryArm } from "./sound";
+import { connected, faults, heardAt, me, now, queue, serverNow, site, tz, walls, zone } from "./state";
 
 export function LangSwitch() {
   const next = lang.value === "zh" ? "en" : "zh";
   return (
-    <button class="plain" lang={next === "zh" ? "zh-CN" : "en"} onClick={() => setLang(next)}>
+    <button type="button" class="plain" data-lang={next} lang={next === "zh" ? "zh-CN" : "en"} onClick={() => setLang(next)}>
       {next === "zh" ? "中文" : "English"}
     </button>
   );
@@ -21,28 +25,89 @@ export function Connection() {
   );
 }
 
+export function LostBanner() {
+  if (connected.value) return null;
+  return <p class="lost-banner" role="alert">{t("ui.connection_lost")} · {t("ui.last_contact", { age: ago(now.value - heardAt.value) })}</p>;
+}
+
 export function Sound() {
-  if (armed.value) return <span class="pill ok">{t("ui.sound_on")}</span>;
-  return <button class="pill bad" data-sound="off" onClick={() => void arm()}>{t("ui.sound_off")}</button>;
+  useEffect(tryArm, []);
+  if (armedAt.value !== null) {
+    return <button type="button" class="pill ok" data-sound="on" onClick={() => void arm()}>{t("ui.sound_on", { at: clock(armedAt.value, tz.value).slice(0, 5) })}</button>;
+  }
+  return <button type="button" class="pill bad" data-sound="off" onClick={() => void arm()}>{t("ui.sound_off")}</button>;
 }
 
 export function Clock() {
-  const tz = wall.value?.site.tz ?? "Asia/Shanghai";
-  const text = new Intl.DateTimeFormat("en-GB", { timeZone: tz, hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(serverNow.value);
-  return <time class="clock">{text}</time>;
+  return <time class="clock">{clock(serverNow.value, tz.value)}</time>;
+}
+
+function go(next: Record<string, string>): void {
+  const query = new URLSearchParams(location.search);
+  for (const [key, value] of Object.entries(next)) {
+    if (value === "") query.delete(key);
+    else query.set(key, value);
+  }
+  location.assign(`${location.pathname}?${query}`);
 }
 
 export function SiteSwitch() {
   const sites = me.value?.sites ?? [];
   if (sites.length < 2) return null;
-  const go = (id: string) => location.assign(`${location.pathname}?site=${encodeURIComponent(id)}`);
   return (
-    <select aria-label={t("ui.site")} value={wall.value?.site.id ?? ""} onChange={(e) => go(e.currentTarget.value)}>
+    <select aria-label={t("ui.site")} value={site.value ?? ""} onChange={(e) => go({ site: e.currentTarget.value, zone: "" })}>
+      <option value="">{t("ui.all_sites")}</option>
       {sites.map((s) => <option key={s.id} value={s.id}>{s.name}</option>)}
     </select>
   );
 }
 
+export function ZoneSwitch() {
+  const only = walls.value.length === 1 ? walls.value[0] : undefined;
+  if (only === undefined || only.zones.length < 2) return null;
+  return (
+    <select aria-label={t("ui.zone")} value={zone.value ?? ""} onChange={(e) => go({ zone: e.currentTarget.value, site: only.site.id })}>
+      <option value="">{t("ui.all_zones")}</option>
+      {only.zones.map((z) => <option key={z.id} value={z.id}>{z.name}</option>)}
+    </select>
+  );
+}
+
 export function SignOut() {
-  return <button class="plain" onClick={() => void api.signOut().finally(() => location.assign("/login"))}>{t("ui.sign_out")}</button>;
+  return <button type="button" class="plain" onClick={() => void api.signOut().then(toLogin, toLogin)}>{t("session.sign_out")}</button>;
+}
+
+export function Said() {
+  const said = notice.value;
+  return (
+    <div class="said" role="status" aria-live="assertive">
+      {said !== null && (
+        <p class="notice">
+          {said.text}
+          {said.undo !== undefined && <button type="button" onClick={said.undo.run}>{said.undo.label}</button>}
+        </p>
+      )}
+    </div>
+  );
+}
+
+export function Faults() {
+  if (faults.value.length === 0) return null;
+  return (
+    <ul class="faults" aria-label={t("ui.faults")}>
+      {faults.value.map((f) => <li key={`${f.code}/${f.subject}`}>⚠ {tCode(`fault.${f.code}`, { ...f.params, subject: f.subject })}</li>)}
+    </ul>
+  );
+}
+
+// For screen readers: the most urgent alert that nobody has claimed.
+export function Announcer({ text }: { text: string }) {
+  return <p class="only-read" aria-live="assertive">{text}</p>;
+}
+
+export function Calm({ mine = false }: { mine?: boolean }) {
+  if (mine) return <p class="calm">{t("ui.nothing_mine")}</p>;
+  if (!connected.value) return <p class="calm unknown" data-calm="unknown">{t("ui.unknown_now")}</p>;
+  if (queue.value.length > 0) return null;
+  return <p class="calm" data-calm="calm">{t("alerts.none", { at: clock(serverNow.value, tz.value) })}</p>;
 }

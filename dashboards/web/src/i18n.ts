@@ -2,53 +2,74 @@
 import { signal } from "@preact/signals";
 import en from "../../i18n/en.json";
 import zh from "../../i18n/zh.json";
+import type { Params } from "./types";
 
 export type Key = keyof typeof zh;
 export type Lang = "zh" | "en";
 const TEXTS: Record<Lang, typeof zh> = { zh, en };
+const KEPT = "anxin.lang";
 
-function initial(): Lang {
-  const asked = new URLSearchParams(location.search).get("lang") ?? localStorage.getItem("anxin.lang");
-  return asked === "en" ? "en" : "zh";
+function asLang(word: string | null): Lang | null {
+  return word === "zh" || word === "en" ? word : null;
 }
 
-export const lang = signal<Lang>(initial());
+// What this screen was set to; null = nobody chose, the account's own language counts.
+export function chosen(): Lang | null {
+  return asLang(new URLSearchParams(location.search).get("lang")) ?? asLang(localStorage.getItem(KEPT));
+}
 
-export function setLang(next: Lang): void {
-  localStorage.setItem("anxin.lang", next);
+export const lang = signal<Lang>(chosen() ?? (navigator.language.startsWith("en") ? "en" : "zh"));
+
+export function setLang(next: Lang, keep = true): void {
+  if (keep) localStorage.setItem(KEPT, next);
   lang.value = next;
-  applyLang();
 }
 
-export function applyLang(): void {
-  document.documentElement.lang = lang.value === "zh" ? "zh-CN" : "en";
-  document.title = t("ui.product");
-}
-
-export function t(key: Key, params: Record<string, unknown> = {}): string {
+export function t(key: Key, params: Params = {}): string {
   return fill(TEXTS[lang.value][key], params);
 }
 
-// For codes that the server sends: an unknown one is shown as it is rather than hidden.
-export function tCode(code: string, params: Record<string, unknown> = {}): string {
-  const text = (TEXTS[lang.value] as Record<string, string>)[code];
-  return text === undefined ? code : fill(text, params);
+function look(key: string): string | undefined {
+  return (TEXTS[lang.value] as Record<string, string>)[key];
 }
 
-function fill(text: string, params: Record<string, unknown>): string {
+// For codes that the server sends: one without words is shown as the code that it is rather than hidden.
+export function tCode(code: string, params: Params = {}): string {
+  const text = look(code);
+  return text === undefined ? t("unknown", { code }) : fill(text, params);
+}
+
+export function has(code: string): boolean {
+  return look(code) !== undefined;
+}
+
+export function figure(value: number): string {
+  return String(Math.round(value * 10) / 10);
+}
+
+function fill(text: string, params: Params): string {
   return text.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = params[name];
-    if (value === undefined || value === null) return "–";
-    if (typeof value === "number") return Number.isInteger(value) ? String(value) : String(Math.round(value * 10) / 10);
-    const known = (TEXTS[lang.value] as Record<string, string>)[`${name}.${String(value)}`];
-    return known ?? String(value);
+    if (value === undefined || value === null) return look("value.none") ?? "";
+    if (typeof value === "number") return figure(value);
+    return look(`${name}.${String(value)}`) ?? String(value);
   });
 }
 
-export function age(ms: number): string {
+// A span in the two largest units that matter; never negative, since clocks of browser and server need not agree.
+export function span(ms: number): string {
   const s = Math.max(0, Math.floor(ms / 1000));
-  if (s < 60) return t("ui.age.s", { n: s });
-  if (s < 3600) return t("ui.age.min", { n: Math.floor(s / 60), s: s % 60 });
-  if (s < 86_400) return t("ui.age.h", { n: Math.floor(s / 3600), m: Math.floor((s % 3600) / 60) });
-  return t("ui.age.d", { n: Math.floor(s / 86_400) });
+  if (s < 60) return t("duration.s", { s });
+  if (s < 3600) return t("duration.m_s", { m: Math.floor(s / 60), s: s % 60 });
+  if (s < 86_400) return t("duration.h_m", { h: Math.floor(s / 3600), m: Math.floor((s % 3600) / 60) });
+  return t("duration.d_h", { d: Math.floor(s / 86_400), h: Math.floor((s % 86_400) / 3600) });
+}
+
+export function ago(ms: number): string {
+  return t("age.ago", { age: span(ms) });
+}
+
+// Time of day at the site, 24 hours, whatever zone the browser is in.
+export function clock(ms: number, tz: string): string {
+  return new Intl.DateTimeFormat("en-GB", { timeZone: tz, hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(ms);
 }

@@ -1,30 +1,30 @@
+// The queue in one hand: everything the person answers for, in one column.
 import { useSignal } from "@preact/signals";
-import { AlertCard } from "./alert-card";
-import { Clock, Connection, LangSwitch, SignOut, SiteSwitch, Sound } from "./header";
-import { age, lang, t } from "./i18n";
-import { connected, heardAt, me, notice, now, queue, wall } from "./state";
+import { AlertCard, describe, whereOf, wordOf } from "./alert-card";
+import { Announcer, Calm, Clock, Connection, LangSwitch, LostBanner, Said, SignOut, Sound } from "./header";
+import { t } from "./i18n";
+import { connected, me, queue } from "./state";
 
 export function Phone() {
-  void lang.value;
   const tab = useSignal<"queue" | "mine">("queue");
-  const ward = wall.value;
-  if (ward === null) return <main class="phone"><p>{t("ui.loading")}</p></main>;
-  const mine = queue.value.filter((a) => a.claimed_by === me.value?.id);
+  const mine = queue.value.filter((a) => a.claimed_by === me.value?.id && a.state !== "cleared");
   const shown = tab.value === "mine" ? mine : queue.value;
+  const first = queue.value.find((a) => a.state === "raised");
   return (
-    <div class={`phone ${connected.value ? "" : "disconnected"}`}>
-      <header class="bar"><h1>{ward.site.name}</h1><Connection /><Clock /></header>
+    <div class={connected.value ? "phone" : "phone disconnected"}>
+      <header class="bar"><h1>{t("app.name")}</h1><Connection /><Clock /></header>
+      <Announcer text={first === undefined ? "" : `${wordOf(first)} ${whereOf(first)} ${describe(first)}`} />
       <main>
-        {!connected.value && <p class="notice" role="alert">{t("ui.last_contact", { age: age(now.value - heardAt.value) })}</p>}
-        {notice.value !== null && <p class="notice" role="alert">{notice.value}</p>}
-        {shown.length === 0 && <p class="calm">{tab.value === "mine" ? t("ui.nothing_mine") : t("ui.calm")}</p>}
-        {shown.map((a) => <AlertCard key={a.id} alert={a} big />)}
-        <p class="tools"><Sound /><SiteSwitch /><LangSwitch /><SignOut /></p>
-        <p class="fine">{t("ui.not_a_medical_device")}</p>
+        <LostBanner />
+        <Said />
+        {shown.length === 0 && <Calm mine={tab.value === "mine"} />}
+        {shown.map((a) => <AlertCard key={a.id} alert={a} phone />)}
+        <div class="tools"><Sound /><LangSwitch /><SignOut /></div>
+        <p class="fine">{me.value?.name} · {t("app.not_a_medical_alarm")}</p>
       </main>
       <nav class="tabs" aria-label={t("ui.pages")}>
-        <button aria-pressed={tab.value === "queue"} onClick={() => (tab.value = "queue")}>{t("ui.tab.queue", { n: queue.value.length })}</button>
-        <button aria-pressed={tab.value === "mine"} onClick={() => (tab.value = "mine")}>{t("ui.tab.mine", { n: mine.length })}</button>
+        <button type="button" aria-pressed={tab.value === "queue"} onClick={() => (tab.value = "queue")}>{t("ui.tab.queue")} <b>{queue.value.length}</b></button>
+        <button type="button" aria-pressed={tab.value === "mine"} onClick={() => (tab.value = "mine")}>{t("ui.tab.mine")} <b>{mine.length}</b></button>
       </nav>
     </div>
   );

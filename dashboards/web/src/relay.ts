@@ -4,17 +4,20 @@ export interface Hello {
   bye?: boolean;
 }
 
+const NAMES = ["alert", "registry", "vitals", "heartbeat", "snapshot", "closed"] as const;
+
+// "reopened": the stream was cut and is back; "denied": the server refuses it, which may mean that nobody is signed in any more.
 export interface LiveMessage {
-  event: "alert" | "registry" | "vitals" | "heartbeat" | "snapshot" | "opened" | "denied";
+  event: (typeof NAMES)[number] | "reopened" | "denied";
   id: string;
   data: string;
 }
 
 type Listener = (message: LiveMessage) => void;
-const NAMES = ["alert", "registry", "vitals", "heartbeat", "snapshot"] as const;
 const TAIL = 500;
 const RETRY_MS = 2000;
 const SILENCE_MS = 12_000; // six heartbeats missed: the connection is dead even if nobody said so
+const DURABLE = new Set<string>(["alert", "registry"]);
 
 export function parse(cursor: string): { lineage: string; offset: number } {
   const at = cursor.lastIndexOf(":");
@@ -28,6 +31,7 @@ export class Relay {
   private start = "";
   private last = "";
   private heardAt = 0;
+  private wasOpen = false;
 
   constructor() {
     setInterval(() => {
@@ -39,9 +43,7 @@ export class Relay {
     this.listeners.add(listener);
     const asked = parse(cursor);
     if (this.source === null || parse(this.last).lineage !== asked.lineage) {
-      this.tail = [];
-      this.start = cursor;
-      this.last = cursor;
+      this.begin(cursor);
       this.open();
     } else if (asked.offset < parse(this.start).offset) {
       listener({ event: "snapshot", id: "", data: "{}" });
@@ -58,12 +60,22 @@ export class Relay {
     }
   }
 
+  private begin(cursor: string): void {
+    this.tail = [];
+    this.start = cursor;
+    this.last = cursor;
+    this.wasOpen = false;
+  }
+
   private open(): void {
     this.source?.close();
     this.heardAt = Date.now();
     const source = new EventSource(`/api/v1/stream?since=${encodeURIComponent(this.last)}`);
     this.source = source;
-    source.onopen = () => this.send({ event: "opened", id: "", data: "" });
+    source.onopen = () => {
+      if (this.wasOpen) this.send({ event: "reopened", id: "", data: "" });
+      this.wasOpen = true;
+    };
     source.onerror = () => {
       if (source.readyState !== EventSource.CLOSED || this.source !== source) return;
       this.send({ event: "denied", id: "", data: "" });
@@ -78,15 +90,14 @@ export class Relay {
 
   private heard(name: LiveMessage["event"], event: MessageEvent<string>): void {
     this.heardAt = Date.now();
-    const durable = name === "alert" || name === "registry";
-    const message: LiveMessage = { event: name, id: durable ? event.lastEventId : "", data: event.data };
-    if (durable) {
-      this.last = event.lastEventId;
+    const message: LiveMessage = { event: name, id: event.lastEventId, data: event.data };
+    if (name === "snapshot") this.begin(event.lastEventId); // the page loads anew; what came before does not follow from here
+    else if (event.lastEventId !== "") this.last = event.lastEventId; // heartbeats too: the log moves on where we see nothing
+    if (name === "snapshot") this.wasOpen = true;
+    if (DURABLE.has(name)) {
       this.tail.push(message);
-      if (this.tail.length > TAIL) {
-        const dropped = this.tail.shift();
-        if (dropped) this.start = dropped.id;
-      }
+      const dropped = this.tail.length > TAIL ? this.tail.shift() : undefined;
+      if (dropped !== undefined) this.start = dropped.id;
     }
     this.send(message);
   }

@@ -1,136 +1,119 @@
-// The page's copy of the ward: loaded once, then kept up to date by the stream; the server's clock rules all ages.
+// The page's copy of the ward as signals; load.ts fills it, the views read it. The server's clock rules all ages.
 import { batch, computed, signal, type Signal } from "@preact/signals";
-import { api, Problem } from "./api";
-import { Relay, type LiveMessage } from "./relay";
-import type { Alert, Bed, BedUpdate, Me, Wall } from "./types";
+import type { Alert, Bed, BedUpdate, Fault, Me, Wall } from "./types";
+
+const SPARK_POINTS = 40;
+const LOST_AFTER_MS = 5000;
+const FORGET = 500;
+const RANK = { high: 3, medium: 2, low: 1, info: 0 } as const;
 
 export const me = signal<Me | null>(null);
-export const wall = signal<Wall | null>(null);
-export const beds = new Map<string, Signal<Bed>>();
+export const walls = signal<readonly Wall[]>([]); // one per site that is shown
+export const faults = signal<readonly Fault[]>([]);
 export const alerts = signal<ReadonlyMap<string, Alert>>(new Map());
+export const site = signal<string | null>(null); // null = all of the person's sites
+export const zone = signal<string | null>(null);
 export const clockOffsetMs = signal(0);
 export const now = signal(Date.now());
 export const heardAt = signal(Date.now());
-export const notice = signal<string | null>(null);
-const SPARK_POINTS = 40;
-const LOST_AFTER_MS = 5000;
+const beds = new Map<string, Signal<Bed>>();
 
 export const serverNow = computed(() => now.value + clockOffsetMs.value);
 export const connected = computed(() => now.value - heardAt.value < LOST_AFTER_MS);
-const RANK = { high: 3, medium: 2, low: 1, info: 0 } as const;
-
-export function isOpen(alert: Alert): boolean {
-  return alert.state !== "resolved";
-}
-
-export function ordered(list: Iterable<Alert>): Alert[] {
-  const unclaimed = (a: Alert) => (a.state === "raised" ? 1 : 0);
-  return [...list].sort(
-    (a, b) => unclaimed(b) - unclaimed(a) || RANK[b.priority] - RANK[a.priority] || a.raised_ms - b.raised_ms,
-  );
-}
-
-export const queue = computed(() => ordered([...alerts.value.values()].filter(isOpen)));
+export const tz = computed(() => (me.value?.sites.find((s) => s.id === site.value) ?? me.value?.sites[0])?.tz ?? "Asia/Shanghai");
 
 setInterval(() => (now.value = Date.now()), 500);
 
+export function heard(tMs?: number): void {
+  heardAt.value = Date.now();
+  now.value = heardAt.value;
+  if (tMs !== undefined) clockOffsetMs.value = tMs - heardAt.value;
+}
+
+// --- alerts ---------------------------------------------------------------------------------------------------------
+
+export function isOpen(alert: Alert): boolean {
+  return alert.state !== "resolved" && alert.folded_into === null;
+}
+
+export function ordered(list: Iterable<Alert>): Alert[] {
+  const waits = (a: Alert) => (a.state === "raised" ? 1 : 0);
+  return [...list].sort(
+    (a, b) => waits(b) - waits(a) || RANK[b.priority] - RANK[a.priority] || a.raised_ms - b.raised_ms || (a.id < b.id ? -1 : 1),
+  );
+}
+
+function inView(alert: Alert): boolean {
+  if (alert.site_id === null) return true; // of no site we know: better shown everywhere than nowhere
+  return (site.value === null || alert.site_id === site.value) && (zone.value === null || alert.zone_id === zone.value);
+}
+
+const open = computed(() => ordered([...alerts.value.values()].filter(isOpen)));
+export const queue = computed(() => open.value.filter(inView));
+export const elsewhere = computed(() => open.value.filter((a) => !inView(a) && a.state === "raised" && a.kind !== "technical"));
+
+export const ofResident = computed(() => {
+  const found = new Map<string, Alert[]>();
+  for (const alert of queue.value) {
+    const key = alert.resident?.id ?? alert.resident_id ?? `place:${alert.place}`;
+    found.set(key, [...(found.get(key) ?? []), alert]);
+  }
+  return found;
+});
+
+const gone = new Map<string, number>(); // versions of what has ended, so that a late echo does not bring it back
+
 export function put(alert: Alert): void {
-  const known = alerts.value.get(alert.id);
-  if (known !== undefined && known.version > alert.version) return; // a late echo never undoes what is newer
+  const known = alerts.value.get(alert.id)?.version ?? gone.get(alert.id) ?? -1;
+  if (known > alert.version) return;
   const next = new Map(alerts.value);
-  if (alert.site_id !== null && wall.value !== null && alert.site_id !== wall.value.site.id) next.delete(alert.id);
-  else if (isOpen(alert)) next.set(alert.id, alert);
-  else next.delete(alert.id);
+  if (isOpen(alert)) {
+    next.set(alert.id, alert);
+    gone.delete(alert.id);
+  } else {
+    next.delete(alert.id);
+    gone.set(alert.id, alert.version);
+    const oldest = gone.size > FORGET ? gone.keys().next().value : undefined;
+    if (oldest !== undefined) gone.delete(oldest);
+  }
   alerts.value = next;
 }
 
-function heard(tMs?: number): void {
-  heardAt.value = Date.now();
-  if (tMs !== undefined) clockOffsetMs.value = tMs - Date.now();
-}
-
-function take(message: LiveMessage): void {
+// What the server lists now, and on top of it what the stream said while the list was on its way.
+export function replaceAlerts(listed: readonly Alert[], meanwhile: readonly Alert[]): void {
   batch(() => {
-    if (message.event === "heartbeat") heard((JSON.parse(message.data) as { t_ms: number }).t_ms);
-    else if (message.event === "alert") {
-      heard();
-      put((JSON.parse(message.data) as { alert: Alert }).alert);
-    } else if (message.event === "vitals") {
-      const data = JSON.parse(message.data) as { t_ms: number; beds: BedUpdate[] };
-      heard(data.t_ms);
-      for (const update of data.beds) merge(update);
-    } else if (message.event === "snapshot" || message.event === "registry") {
-      heard();
-      void load();
-    } else if (message.event === "denied") void checkSession();
+    alerts.value = new Map(listed.filter(isOpen).map((alert) => [alert.id, alert]));
+    for (const alert of meanwhile) put(alert);
   });
 }
 
-function merge(update: BedUpdate): void {
+// --- beds -----------------------------------------------------------------------------------------------------------
+
+export function bedOf(id: string): Signal<Bed> | undefined {
+  return beds.get(id);
+}
+
+export function replaceWalls(fresh: readonly Wall[]): void {
+  batch(() => {
+    const seen = new Set<string>();
+    for (const bed of fresh.flatMap((wall) => wall.beds)) {
+      seen.add(bed.bed_id);
+      const known = beds.get(bed.bed_id);
+      if (known === undefined) beds.set(bed.bed_id, signal(bed));
+      else known.value = bed;
+    }
+    for (const id of [...beds.keys()]) if (!seen.has(id)) beds.delete(id);
+    walls.value = fresh;
+    faults.value = fresh[0]?.faults ?? [];
+  });
+}
+
+export function merge(update: BedUpdate): void {
   const bed = beds.get(update.bed_id);
   if (bed === undefined) return;
   const spark = { ...bed.value.spark };
   for (const [key, tail] of Object.entries(update.spark_tail)) spark[key] = [...(spark[key] ?? []), ...tail].slice(-SPARK_POINTS);
   bed.value = {
-    ...bed.value, spark, vitals: { ...bed.value.vitals, ...update.vitals },
-    monitoring: update.monitoring, monitoring_since_ms: update.monitoring_since_ms,
+    ...bed.value, spark, vitals: update.vitals, monitoring: update.monitoring, monitoring_since_ms: update.monitoring_since_ms,
   };
-}
-
-async function checkSession(): Promise<void> {
-  try {
-    await api.me();
-  } catch (error) {
-    if (error instanceof Problem && error.status === 401) location.assign("/login");
-  }
-}
-
-let site = "";
-let zone: string | null = null;
-let loading = false;
-let again = false;
-
-async function load(): Promise<void> {
-  if (loading) {
-    again = true;
-    return;
-  }
-  loading = true;
-  try {
-    const fresh = await api.wall(site, zone);
-    batch(() => {
-      heard(fresh.t_ms);
-      beds.clear();
-      for (const bed of fresh.beds) beds.set(bed.bed_id, signal(bed));
-      wall.value = fresh;
-      alerts.value = new Map(fresh.alerts.map((alert) => [alert.id, alert]));
-    });
-  } catch (error) {
-    if (error instanceof Problem && error.status === 401) location.assign("/login");
-    else setTimeout(() => void load(), 2000);
-  } finally {
-    loading = false;
-    if (again) {
-      again = false;
-      void load();
-    }
-  }
-}
-
-export async function open(siteId: string, zoneId: string | null): Promise<void> {
-  site = siteId;
-  zone = zoneId;
-  await load();
-  const cursor = wall.value?.cursor ?? "";
-  if (typeof SharedWorker === "undefined") {
-    new Relay().add(take, cursor);
-    return;
-  }
-  const worker = new SharedWorker(new URL("./live.worker.ts", import.meta.url), { type: "module", name: "anxin-live" });
-  worker.port.onmessage = (event: MessageEvent<LiveMessage>) => take(event.data);
-  worker.port.postMessage({ cursor });
-  window.addEventListener("pagehide", () => worker.port.postMessage({ cursor, bye: true }));
-  window.addEventListener("pageshow", (event) => {
-    if (event.persisted) worker.port.postMessage({ cursor: wall.value?.cursor ?? "" });
-  });
 }

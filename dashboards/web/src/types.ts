@@ -5,12 +5,14 @@ export type AlertState = "raised" | "claimed" | "arrived" | "resolved" | "cleare
 export type Action = "claim" | "release" | "arrive" | "resolve" | "support" | "silence" | "unsilence" | "reopen" | "seen";
 export const OUTCOMES = ["helped", "false_alarm", "test", "device", "refused", "hospital", "other"] as const;
 export type Outcome = (typeof OUTCOMES)[number];
+export type Role = "caregiver" | "family" | "clinician" | "operator" | "admin";
+export type Params = Record<string, unknown>;
 
 export interface Person {
   id: string;
   name: string;
   initials: string;
-  status?: string;
+  status: string;
 }
 
 export interface Alert {
@@ -22,7 +24,7 @@ export interface Alert {
   rule: string;
   cause: string;
   code: string;
-  params: Record<string, unknown>;
+  params: Params;
   resident: Person | null;
   resident_id: string | null;
   device_id: string | null;
@@ -35,7 +37,7 @@ export interface Alert {
   latched: boolean;
   condition_over: boolean;
   late_s: number;
-  origin: string;
+  origin: "live" | "sim" | "replay" | "import" | "test";
   step: number;
   next_step_ms: number | null;
   claimed_by: string | null;
@@ -47,9 +49,12 @@ export interface Alert {
   note: string;
   silenced_until_ms: number | null;
   supported_by: string[];
+  folded_into: string | null;
 }
 
 export type VitalState = "live" | "stale" | "lost" | "no_value" | "warming";
+export type Monitoring = "live" | "stale" | "lost" | "none";
+export type Points = (number | null)[];
 
 export interface Vital {
   value: number | null;
@@ -58,24 +63,24 @@ export interface Vital {
   state: VitalState;
 }
 
-export interface Bed {
+export interface BedUpdate {
   bed_id: string;
+  vitals: Record<string, Vital>;
+  spark_tail: Record<string, Points>;
+  monitoring: Monitoring;
+  monitoring_since_ms: number | null;
+}
+
+export interface Bed {
+  bed_id: string; // "resident:<id>" for somebody who has no bed
   label: string;
   zone_id: string | null;
   resident: Person | null;
   vitals: Record<string, Vital>;
-  spark: Record<string, (number | null)[]>;
-  monitoring: "live" | "stale" | "lost" | "none";
+  spark: Record<string, Points>;
+  monitoring: Monitoring;
   monitoring_since_ms: number | null;
   alert_ids: string[];
-}
-
-export interface BedUpdate {
-  bed_id: string;
-  vitals: Record<string, Vital>;
-  spark_tail: Record<string, (number | null)[]>;
-  monitoring: Bed["monitoring"];
-  monitoring_since_ms: number | null;
 }
 
 export interface Named {
@@ -83,28 +88,51 @@ export interface Named {
   name: string;
 }
 
+export interface Site extends Named {
+  tz: string;
+}
+
+export interface Fault {
+  code: string;
+  subject: string;
+  params: Params;
+}
+
 export interface Wall {
   t_ms: number;
   cursor: string;
-  site: Named & { tz: string };
+  site: Site;
   zones: Named[];
   beds: Bed[];
   alerts: Alert[];
   duty: { name: string; initials: string }[];
-  faults: { code: string; subject: string; params: Record<string, unknown> }[];
+  faults: Fault[];
+}
+
+export interface Alerts {
+  t_ms: number;
+  cursor: string;
+  alerts: Alert[];
 }
 
 export interface Me {
   id: string;
   name: string;
-  role: string;
+  role: Role;
   lang: string | null;
-  sites: Named[];
-  residents: Named[];
+  must_change_password: boolean;
+  sites: Site[];
+  residents: Person[];
 }
 
 export interface Detail {
+  t_ms: number;
   alert: Alert;
-  history: { t_ms: number; kind: string; actor: string; actor_name: string; body: Record<string, unknown> }[];
-  trend: Record<string, { t_ms: number[]; value: (number | null)[] }>;
+  vitals: Record<string, Vital>;
+  trend: Record<string, { t_ms: number[]; value: Points }>;
+}
+
+export interface Status {
+  t_ms: number;
+  faults: Fault[];
 }

@@ -1,108 +1,121 @@
-import type { Signal } from "@preact/signals";
-import { AlertCard } from "./alert-card";
-import { Clock, Connection, LangSwitch, SignOut, SiteSwitch, Sound } from "./header";
-import { age, lang, t, tCode } from "./i18n";
-import { Sparkline } from "./sparkline";
-import { alerts, beds, connected, notice, queue, serverNow, wall } from "./state";
-import type { Alert, Bed, Vital } from "./types";
+// The ward wall: on the left who needs help, on the right everybody.
+import { AlertCard, describe, whereOf, wordOf } from "./alert-card";
+import { Announcer, Calm, Clock, Connection, Faults, LangSwitch, LostBanner, Said, SignOut, SiteSwitch, Sound, ZoneSwitch } from "./header";
+import { t } from "./i18n";
+import { bedOf, connected, elsewhere, me, ofResident, queue, walls } from "./state";
+import { Tile } from "./tile";
+import type { Alert, Bed, Wall } from "./types";
 
-const MAIN = ["hr", "spo2"] as const;
-const MORE = ["resp", "temp", "sbp", "glucose"] as const;
 const PER_PAGE = 108;
-
-function show(vital: Vital | undefined): string {
-  if (vital === undefined || vital.value === null) return "–";
-  return String(Math.round(vital.value * 10) / 10);
-}
-
-function newest(bed: Bed): number | null {
-  const times = Object.values(bed.vitals).map((v) => v.t_ms).filter((ms): ms is number => ms !== null);
-  return times.length === 0 ? null : Math.max(...times);
-}
-
-function worstOf(list: Alert[]): Alert | undefined {
-  return list[0];
-}
-
-function Number_({ bed, name }: { bed: Bed; name: string }) {
-  const vital = bed.vitals[name];
-  const state = vital === undefined ? "none" : connected.value ? vital.state : "stale";
-  return (
-    <span class={`number v-${state}`} data-vital={name} data-vital-state={state}>
-      <span class="value">{show(vital)}</span>
-      <span class="label">{tCode(`short.${name}`)}</span>
-    </span>
-  );
-}
-
-function Tile({ bed: source, open }: { bed: Signal<Bed>; open: Alert[] }) {
-  const bed = source.value;
-  const alert = worstOf(open);
-  const tone = alert === undefined ? "" : alert.kind === "technical" ? "technical" : alert.priority;
-  const t_ms = newest(bed);
-  const state = connected.value ? bed.monitoring : "stale";
-  return (
-    <li class={`tile ${tone} m-${state} ${alert ? `state-${alert.state}` : ""}`} data-bed={bed.bed_id} data-state={state}>
-      <header>
-        <b>{bed.label}</b> <span class="who">{bed.resident?.name ?? t("ui.bed_empty")}</span>
-        {alert !== undefined && <span class="badge">{alert.claimed_name ?? (alert.kind === "technical" ? t("ui.technical") : t(`priority.${alert.priority}`))}</span>}
-      </header>
-      {bed.resident !== null && bed.monitoring !== "none" && (
-        <>
-          <div class="numbers">{MAIN.map((name) => <Number_ key={name} bed={bed} name={name} />)}</div>
-          <Sparkline values={bed.spark.hr ?? []} width={140} height={22} label={`${tCode("quantity.hr")} ${bed.label}`} />
-          <div class="numbers small">{MORE.filter((n) => bed.vitals[n]).map((name) => <Number_ key={name} bed={bed} name={name} />)}</div>
-        </>
-      )}
-      <footer>
-        {bed.resident === null ? "" : bed.monitoring === "none" ? t("ui.not_monitored")
-          : state === "lost" ? t("ui.signal_lost", { age: age(serverNow.value - (bed.monitoring_since_ms ?? t_ms ?? serverNow.value)) })
-          : t_ms === null ? t("ui.no_data_yet") : t("ui.ago", { age: age(serverNow.value - t_ms) })}
-      </footer>
-    </li>
-  );
-}
+const FULL_CARDS = 3;
+const CARDS = 30;
+const ROOM_PX = 980;
 
 function Counts() {
   const list = queue.value;
-  const help = list.filter((a) => a.state === "raised" && a.kind !== "technical").length;
+  const help = list.filter((a) => (a.state === "raised" || a.state === "cleared") && a.kind !== "technical").length;
   const going = list.filter((a) => a.state === "claimed" || a.state === "arrived").length;
-  const devices = list.filter((a) => a.kind === "technical").length;
-  return <p class="counts">{t("ui.counts", { help, going, devices })}</p>;
+  const devices = list.filter((a) => a.kind === "technical" && a.state !== "claimed" && a.state !== "arrived").length;
+  return (
+    <p class="counts">
+      <span class={help > 0 ? "count help" : "count"} data-count="help">{t("ui.count.help")} <b>{help}</b></span>
+      <span class="count" data-count="going">{t("state.claimed")} <b>{going}</b></span>
+      <span class="count" data-count="devices">{t("kind.technical")} <b>{devices}</b></span>
+    </p>
+  );
+}
+
+function isShort(alert: Alert, index: number): boolean {
+  if (alert.claimed_by !== null && alert.claimed_by === me.value?.id) return false;
+  return index >= FULL_CARDS || alert.kind === "technical" || alert.state !== "raised";
+}
+
+function Queue() {
+  const list = queue.value;
+  return (
+    <section class="queue" aria-label={t("ui.queue")}>
+      <Counts />
+      <Said />
+      <Faults />
+      {list.length === 0 && <Calm />}
+      {list.slice(0, CARDS).map((a, i) => <AlertCard key={a.id} alert={a} short={isShort(a, i)} />)}
+      {list.length > CARDS && <p class="fine">{t("ui.more_alerts", { n: list.length - CARDS })}</p>}
+      {elsewhere.value.length > 0 && <p class="notice" data-elsewhere>{t("ui.elsewhere", { n: elsewhere.value.length })}</p>}
+    </section>
+  );
+}
+
+function openOf(bed: Bed): readonly Alert[] {
+  return ofResident.value.get(bed.resident?.id ?? "") ?? ofResident.value.get(`place:${bed.label}`) ?? [];
+}
+
+// Where not all fit, beds with an open alert come first.
+function chosen(wall: Wall, room: number): Bed[] {
+  if (wall.beds.length <= room) return wall.beds;
+  const waits = (bed: Bed) => (openOf(bed).length > 0 ? 0 : 1);
+  return [...wall.beds].sort((a, b) => waits(a) - waits(b)).slice(0, Math.max(0, room));
+}
+
+// The largest tiles with which a wall of 1080 lines shows everybody.
+function sizeOf(): string {
+  const headings = walls.value.length > 1 ? walls.value.length * 36 : 0;
+  const lines = (columns: number, height: number) =>
+    headings + walls.value.reduce((sum, wall) => sum + Math.ceil(wall.beds.length / columns) * height, 0);
+  if (lines(6, 176) <= ROOM_PX) return "roomy";
+  return lines(8, 122) <= ROOM_PX ? "medium-size" : "dense";
+}
+
+function Beds() {
+  const total = walls.value.reduce((sum, wall) => sum + wall.beds.length, 0);
+  const size = sizeOf();
+  let room = PER_PAGE;
+  return (
+    <section class="ward" tabIndex={0} aria-label={t("ui.beds")}>
+      {walls.value.map((wall) => {
+        const shown = chosen(wall, room);
+        room -= shown.length;
+        return (
+          <div key={wall.site.id} class="house">
+            {walls.value.length > 1 && <h2>{wall.site.name}</h2>}
+            <ul class={`beds ${size}`}>
+              {shown.map((bed) => {
+                const live = bedOf(bed.bed_id);
+                return live && <Tile key={bed.bed_id} bed={live} open={openOf(live.value)} />;
+              })}
+            </ul>
+          </div>
+        );
+      })}
+      {total === 0 && <p class="calm">{t("ui.no_beds")}</p>}
+      {total > PER_PAGE && <p class="notice">{t("ui.more_beds", { n: total - PER_PAGE })}</p>}
+    </section>
+  );
+}
+
+function Duty() {
+  const names = [...new Set(walls.value.flatMap((wall) => wall.duty.map((d) => d.name)))];
+  return <span class="duty">{names.length > 0 ? t("ui.on_duty", { names: names.join(", ") }) : t("ui.nobody_on_duty")}</span>;
 }
 
 export function WallPage() {
-  void lang.value;
-  const ward = wall.value;
-  if (ward === null) return <main><p>{t("ui.loading")}</p></main>;
-  const byId = alerts.value;
-  const all = [...beds.values()];
-  const openOf = (bed: Bed): Alert[] =>
-    queue.value.filter((a) => byId.has(a.id) && bed.resident !== null && a.resident_id === bed.resident.id);
+  const first = queue.value.find((a) => a.state === "raised");
+  const only = walls.value.length === 1 ? walls.value[0] : undefined;
   return (
-    <div class={`wall ${connected.value ? "" : "disconnected"}`}>
+    <div class={connected.value ? "wall" : "wall disconnected"}>
       <header class="bar">
-        <h1>{t("ui.wall_title", { site: ward.site.name })}</h1>
-        <Connection /> <Sound /> <SiteSwitch />
-        <span class="duty">{ward.duty.length > 0 ? t("ui.on_duty", { names: ward.duty.map((d) => d.name).join("、") }) : t("ui.nobody_on_duty")}</span>
+        <h1>{only !== undefined ? t("ui.wall_title", { site: only.site.name }) : t("ui.wall")}</h1>
+        <Connection /> <Sound /> <SiteSwitch /> <ZoneSwitch />
+        <Duty />
+        <span class="who-am-i">{me.value?.name}</span>
         <LangSwitch /> <SignOut /> <Clock />
       </header>
+      <Announcer text={first === undefined ? "" : `${wordOf(first)} ${whereOf(first)} ${describe(first)}`} />
+      <LostBanner />
       <main class="wall-main">
-        <section class="queue" aria-label={t("ui.queue")}>
-          <Counts />
-          {notice.value !== null && <p class="notice" role="alert">{notice.value}</p>}
-          {queue.value.length === 0 && <p class="calm">{t("ui.calm")}</p>}
-          {queue.value.slice(0, 40).map((a) => <AlertCard key={a.id} alert={a} />)}
-        </section>
-        <section aria-label={t("ui.beds")}>
-          <ul class={`beds ${all.length <= 24 ? "roomy" : ""}`}>
-            {all.slice(0, PER_PAGE).map((bed) => <Tile key={bed.value.bed_id} bed={bed} open={openOf(bed.value)} />)}
-          </ul>
-          {all.length === 0 && <p class="calm">{t("ui.no_beds")}</p>}
-          {all.length > PER_PAGE && <p class="notice">{t("ui.more_beds", { n: all.length - PER_PAGE })}</p>}
-        </section>
+        <Queue />
+        <Beds />
       </main>
-      <footer class="fine">{t("ui.not_a_medical_device")}</footer>
+      <footer class="fine">{t("app.not_a_medical_alarm")}</footer>
     </div>
   );
 }

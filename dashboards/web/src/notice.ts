@@ -1,0 +1,17 @@
+// One short message over the page, with at most one thing to do about it; goes by itself.
+import { signal } from "@preact/signals";
+
+export interface Notice {
+  text: string;
+  undo?: { label: string; run: () => void };
+}
+
+export const notice = signal<Notice | null>(null);
+const STAYS_MS = 8000;
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+export function say(next: Notice): void {
+  notice.value = next;
+  clearTimeout(timer);
+  timer = setTimeout(() => (notice.value = null), STAYS_MS);
+}
