@@ -326,6 +326,11 @@ class Identity:
             fresh = sorted(self.runs, key=lambda key: self.runs[key].last_ns)[-MAX_RUNS // 2 :]
             self.runs = {key: self.runs[key] for key in self._dirty_runs.union(fresh)}
 
+    async def all_runs(self) -> list[Run]:
+        """Every run that is known, on disk or in memory."""
+        rows = await self._db.read(lambda conn: list(conn.execute("SELECT device, boot_id, body FROM identity_run")))
+        return [*self.runs.values(), *(_unpack(*row) for row in rows if (row[0], row[1]) not in self.runs)]
+
     async def close(self) -> None:
         """Write the last checkpoint and close the file."""
         try:

@@ -230,7 +230,7 @@ class Intake:
             run = None if work.key is None else self._identity.runs[work.key]
             row = FrameRow(
                 device=device, channel=frame.channel, topic=frame.topic, boot_id=message.boot_id, seq=message.seq,
-                t_received_ns=frame.t_received_ns, t_device_ns=message.t_device_ns, payload=frame.payload,
+                t_received_ns=frame.t_received_ns, t_device_ns=None if message.relative else message.t_device_ns, payload=frame.payload,
             )  # fmt: skip
             builder.add(row, message, origin, mark, None if run is None else run.offset_ns, skip)
         return False
@@ -249,7 +249,7 @@ class Intake:
     def _known_frame(self, work: _Work, claim: Claim, retried: bool) -> bool | Pending:
         identity, frame, message = self._identity, work.frame, work.message
         standing: Standing | Pending = Standing.NEW
-        received_ns, t_device_ns = frame.t_received_ns, None if message is None else message.t_device_ns
+        received_ns, t_device_ns = frame.t_received_ns, None if message is None or message.relative else message.t_device_ns
         if work.key is not None:
             standing = identity.judge(claim, identity.runs[work.key], work.seq or 0, work.digest, received_ns, t_device_ns)
         if message is not None and work.frame_hash is not None:

@@ -101,14 +101,18 @@ class BlockBuilder:
         elif abs(t_received_ns - reference_ns) > BAD_CLOCK_NS:
             mark |= _BAD
         offset_ns = clock_offset(t_received_ns, message.t_device_ns, known_offset_ns)
+        shift_ns = 0
+        if message.relative:  # item times count from the sending
+            shift_ns = reference_ns = t_received_ns
+            offset_ns, mark = 0, (mark & ~_BAD) | _UNCLOCKED
         for index, item in enumerate(message.items):
             known = skip[index] if skip else ()
             if isinstance(item, Series):
-                self._series(item, device, frame, t_received_ns, reference_ns, offset_ns, origin, mark, known)
+                self._series(item, device, frame, t_received_ns, reference_ns, offset_ns, origin, mark, known, shift_ns)
                 continue
             if known and known[0]:
                 continue
-            t_ns = item.t_device_ns
+            t_ns = None if item.t_device_ns is None else item.t_device_ns + shift_ns
             stamp = stored_time(t_ns, t_received_ns, offset_ns) if item.stored else live_time(t_ns, reference_ns, t_received_ns)
             key, value, quality = _content(item)
             quantity, late_ns = _ROW[key]
@@ -126,6 +130,7 @@ class BlockBuilder:
         origin: Origin,
         mark: int,
         known: Sequence[bool],
+        shift_ns: int,
     ) -> None:
         value = np.frombuffer(item.values, np.float64)
         n = len(value)
@@ -135,9 +140,9 @@ class BlockBuilder:
         if item.t_device_ns is None:
             measured, marks = np.full(n, t_received_ns, np.int64), np.full(n, _STORED | _UNCLOCKED if item.stored else 0, np.uint16)
         elif item.stored:
-            measured, marks = _stored_times(np.frombuffer(item.t_device_ns, np.int64), t_received_ns, offset_ns)
+            measured, marks = _stored_times(np.frombuffer(item.t_device_ns, np.int64) + shift_ns, t_received_ns, offset_ns)
         else:
-            measured, marks = _live_times(np.frombuffer(item.t_device_ns, np.int64), t_received_ns, reference_ns)
+            measured, marks = _live_times(np.frombuffer(item.t_device_ns, np.int64) + shift_ns, t_received_ns, reference_ns)
         marks = marks | np.uint16(mark) | np.where(t_received_ns - measured > late_ns, _LATE, 0).astype(np.uint16)
         quality = np.full(n, int(item.quality), np.uint16)
         quality[np.isnan(value)] |= _NO_VALUE

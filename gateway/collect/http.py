@@ -36,19 +36,19 @@ class _Waiting:
     fate: asyncio.Future[Verdict] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
-class HttpCollector:
-    """One lane of the HTTP door."""
+class Lane:
+    """Requests on their way to intake."""
 
     def __init__(self, name: str, *, priority: bool) -> None:
         self.name = name
         self.priority = priority
         self._waiting: deque[_Waiting] = deque()  # bounded in `submit`
         self._woken = asyncio.Event()
-        self._open = False
+        self.served = False  # whether intake takes from it
 
     async def batches(self) -> AsyncIterator[tuple[list[Frame], Ack]]:
         """Everything that waits, for ever; each commit gathers what came during the one before."""
-        self._open = True
+        self.served = True
         try:
             while True:
                 while not self._waiting:
@@ -57,13 +57,13 @@ class HttpCollector:
                 batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH))]
                 yield [waiting.frame for waiting in batch], partial(self._settle, batch)
         finally:
-            self._open = False
+            self.served = False
             for waiting in self._waiting:
                 waiting.fate.cancel()
 
     async def submit(self, frame: Frame) -> Verdict | None:
         """What became of a frame; None when it cannot be taken now."""
-        if not self._open or len(self._waiting) >= MAX_WAITING:
+        if not self.served or len(self._waiting) >= MAX_WAITING:
             return None
         waiting = _Waiting(frame)
         self._waiting.append(waiting)
@@ -81,22 +81,17 @@ class HttpCollector:
                 waiting.fate.set_result(verdict)
 
 
-class HttpDoor:
-    """Two lanes and the routes that feed them; the routes are mounted under /api/v1."""
+class HttpCollector(Lane):
+    """The lane of readings, the lane of `calls`, and the `router` that feeds both (mounted under /api/v1)."""
 
-    def __init__(self, verify: Verify, clock: Clock) -> None:
-        self.readings = HttpCollector("http", priority=False)
-        self.calls = HttpCollector("http-calls", priority=True)
+    def __init__(self, clock: Clock, verify: Verify) -> None:
+        super().__init__("http", priority=False)
+        self.calls = Lane("http.calls", priority=True)
         self.router = APIRouter()
         self._verify = verify
         self._clock = clock
-        self.router.add_api_route("/ingest/{device}", self._envelope, methods=["POST"], include_in_schema=True, response_model=None)
-        self.router.add_api_route("/ingest/{device}/senml", self._senml, methods=["POST"], include_in_schema=True, response_model=None)
-
-    @property
-    def collectors(self) -> tuple[HttpCollector, HttpCollector]:
-        """The lanes, for intake."""
-        return self.readings, self.calls
+        self.router.add_api_route("/ingest/{device}", self._envelope, methods=["POST"], response_model=None)
+        self.router.add_api_route("/ingest/{device}/senml", self._senml, methods=["POST"], response_model=None)
 
     async def _envelope(self, device: str, request: Request) -> Response:
         """Take one message in the envelope of version 1."""
@@ -118,9 +113,9 @@ class HttpDoor:
         body = await _body(request)
         if body is None:
             return _problem(413, "body.too_large")
-        call = any(mark in body for mark in CALL_MARKS)
+        call = self.calls.served and any(mark in body for mark in CALL_MARKS)
         frame = Frame(channel="http", topic=path + device, payload=body, t_received_ns=self._clock.now_ns(), device=device)
-        return _answer(await (self.calls if call else self.readings).submit(frame))
+        return _answer(await (self.calls if call else self).submit(frame))
 
 
 def _answer(verdict: Verdict | None) -> Response:
