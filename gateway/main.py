@@ -20,7 +20,7 @@ from gateway.alerts.progress import Progress
 from gateway.api.app import ApiSettings, close_streams, create_app
 from gateway.broker import Broker, BrokerError, BrokerOptions
 from gateway.clock import NS_PER_S, SystemClock
-from gateway.collect.http import HttpDoor
+from gateway.collect.http import HttpCollector
 from gateway.collect.mqtt import MqttCollector, MqttOptions
 from gateway.commands import CommandParts, Commands
 from gateway.config import Mqtt, Web
@@ -130,11 +130,11 @@ class _Builder:
         identity = await self._identity(journal)
         intake = Intake(core.registry, journal, core.store, identity, clock, ops)
         ledger = Ledger(journal, identity, core.store)
-        http = HttpDoor(core.tokens.verify, clock)
+        http = HttpCollector(clock, core.tokens.verify)
         web = self._web(desk, runner, intake, ledger, http, listener, url)
         await self._start_core(outbox, desk, runner, journal, identity)
         broker, doors = await self._mqtt_doors()
-        self._task("intake", intake.run([*http.collectors, *doors]))
+        self._task("intake", intake.run([http, http.calls, *doors]))
         await web.start()
         self._stack.push_async_callback(web.stop)
         self._task("web", web.wait())
@@ -279,7 +279,7 @@ class _Builder:
         }
 
     def _web(
-        self, desk: AlertDesk, runner: StreamRunner, intake: Intake, ledger: Ledger, http: HttpDoor, listener: socket.socket, url: str
+        self, desk: AlertDesk, runner: StreamRunner, intake: Intake, ledger: Ledger, http: HttpCollector, listener: socket.socket, url: str
     ) -> WebServer:
         core = self._core
         query = Query(
