@@ -19,6 +19,7 @@ HOUR_S = 3600.0
 CLIP = 4.0  # spreads
 ROUTINE_TAU_S = 14 * 86_400.0
 ROUTINE_READY_S = 2 * 86_400.0  # calendar time that a bin must have seen: two days of its hour
+CORRELATION_MIN = 20  # minutes over which vital signs resemble themselves: means closer together are less than one sample each
 STATE_READY = 8  # readings
 
 COLUMNS = {
@@ -80,8 +81,9 @@ def new_minute(table: Table, rows: Rows, t_ns: NDArray[np.int64]) -> NDArray[np.
     return np.asarray(t_ns // MINUTE_NS != table["minute"][rows])
 
 
-def close_minute(table: Table, rows: Rows, params: Table) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """End the minute under way of rows that have one: z float64[n] of its mean and ready bool[n]; then teach the routine.
+def close_minute(table: Table, rows: Rows, params: Table) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """End the minute under way of rows that have one: z float64[n] of its mean (0 while no baseline is ready) and its weight
+    float64[n], the independent samples that it stands for; then teach the routine.
 
     z is taken against the routine of the hour where that is known well enough, else against the state before the minute.
     """
@@ -97,8 +99,11 @@ def close_minute(table: Table, rows: Rows, params: Table) -> tuple[NDArray[np.fl
         (mean - table["m0"][rows]) / np.maximum(np.sqrt(table["v0"][rows]), floor),
     )
     _learn_routine(table, rows, hour, mean, params)
+    former = table["former"][rows]
+    gap_min = np.where(former == NEVER_NS, 1, minute - former)
     table["former"][rows] = minute
-    return z, routine | table["ready0"][rows]
+    ready = routine | table["ready0"][rows]
+    return np.where(ready, z, 0.0), np.clip(gap_min, 1, CORRELATION_MIN) / CORRELATION_MIN
 
 
 def open_minute(table: Table, rows: Rows, t_ns: NDArray[np.int64], params: Table) -> None:

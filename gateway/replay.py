@@ -16,29 +16,28 @@ import struct
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from devices.codes import BY_KEY, QUANTITIES, Kind
+from devices.codes import BY_KEY, Kind
 from gateway.clock import NS_PER_S, Clock, SystemClock
 from gateway.collect.replay import Recording, SourceError, load
 from gateway.events import EventRow
-from gateway.readings import FrameRow, ReadingBlock, StoredBlock, Tick
-from gateway.registry.view import Binding, Device, Place, RegistryView, Resident, Site
+from gateway.readings import StoredBlock, Tick
+from gateway.registry.view import RegistryView
+from gateway.replay_ward import SLOWEST_TICK_S, events_of, first_residents, naive_alarms, readings_of, spans_of
 from gateway.stream import checkpoint
 from gateway.stream.engine import Engine
 from gateway.stream.rules import StreamConfig
-from gateway.vocabulary import Finding, Origin, Phase
+from gateway.vocabulary import Finding, Phase
 
 BLOCK_ROWS = 2_000
 SAVE_READINGS = 20_000  # readings between two states
-SLOWEST_TICK_S = 60.0
 TAIL_S = 86_400.0  # after the last reading, delays may still run out for this long
 FORMAT = 1
-SITE = "replay"
 CONFIG = StreamConfig(tick_gap_s=1e9)  # a recording has no absence of ours: every step of time counts as listened
 _LENGTH = struct.Struct("<I")
 
@@ -118,7 +117,7 @@ def run_replay(
     clock = clock or SystemClock()
     recording = load(source, data_dir or default_data_dir())
     if max_residents is not None:
-        recording = _only(recording, max_residents)
+        recording = first_residents(recording, max_residents)
     began_ns = clock.monotonic_ns()
     run = _Run(recording, config, block_rows)
     run.open(out, state)
@@ -146,7 +145,7 @@ class _Run:
         self.recording = recording
         self.engine = Engine(config=config)
         self.position = 0  # next reading
-        self.events = _events(recording)
+        self.events = events_of(recording)
         self.ticks = 0
         self.written = 0  # bytes of findings
         self.findings = 0
@@ -234,6 +233,8 @@ class _Run:
         while self.position < total:
             upto_ns = _ceil(int(t_ns[self.position]), self.tick_ns)
             self._idle(upto_ns)
+            if upto_ns - self.tick_ns > (self.engine.tick_ns or 0):
+                self._tick(upto_ns - self.tick_ns)  # a reading is heard at the time of the tick before it
             end = int(np.searchsorted(t_ns, upto_ns, side="right"))
             while self.position < end:
                 self._block(min(end, self.position + self._block_rows))
@@ -270,7 +271,7 @@ class _Run:
     def _block(self, end: int) -> None:
         rows = slice(self.position, end)
         self.position = end
-        self._step(StoredBlock(first=self._head, readings=_readings(self.recording, rows)), ())
+        self._step(StoredBlock(first=self._head, readings=readings_of(self.recording, rows)), ())
 
     def _step(self, block: StoredBlock, events: Sequence[EventRow]) -> None:
         self._head = block.last + 1
@@ -288,7 +289,7 @@ class _Run:
 
     def report(self, seconds: float, replayed: int, *, resumed: bool) -> Report:
         """The figures."""
-        spans = _spans(self.recording)
+        spans = spans_of(self.recording)
         days = sum((last - first) / (86_400 * NS_PER_S) for first, last in spans.values())
         naive = naive_alarms(self.recording, self._config)
         score = self.engine.bank.states["news2"]
@@ -314,102 +315,6 @@ class _Run:
 def ndjson(found: Finding) -> bytes:
     """A finding as one line: keys sorted, so that equal findings are equal bytes."""
     return json.dumps(asdict(found), sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
-
-
-def naive_alarms(recording: Recording, config: StreamConfig) -> dict[str, int]:
-    """Alarms of the plain rule: every crossing of the same default limits, without delay, hysteresis or company."""
-    found: dict[str, int] = {}
-    for key, watch in sorted(config.watches.items()):
-        of_it = recording.quantity == BY_KEY[key].index
-        order = np.argsort(recording.device[of_it], kind="stable")  # by device, in time within it
-        value, device = recording.value[of_it][order], recording.device[of_it][order]
-        same = np.concatenate([[False], device[1:] == device[:-1]])[: len(value)]
-        for side, bad in (("low", value < watch.low), ("high", value > watch.high)):
-            before = np.concatenate([[False], bad[:-1]])[: len(bad)] & same
-            rule = f"{watch.rule}.{side}" if watch.rule else f"limit.{key}.{side}"
-            found[rule] = int((bad & ~before).sum())
-    return found
-
-
-def _readings(recording: Recording, rows: slice) -> ReadingBlock:
-    count = len(recording.t_ns[rows])
-    used, device = np.unique(recording.device[rows], return_inverse=True)
-    t_ns = recording.t_ns[rows]
-    frame = FrameRow(
-        device="", channel="replay", topic="", boot_id=None, seq=None, t_received_ns=int(t_ns[0]), t_device_ns=None, payload=b""
-    )  # fmt: skip
-    return ReadingBlock(
-        devices=tuple(recording.devices[at] for at in used),
-        frames=(frame,) * count,
-        device=device.astype(np.int32),
-        quantity=recording.quantity[rows],
-        value=recording.value[rows],
-        t_measured_ns=t_ns,
-        t_received_ns=t_ns,
-        quality=np.zeros(count, dtype=np.uint16),
-        mark=np.zeros(count, dtype=np.uint16),
-        origin=np.full(count, Origin.REPLAY, dtype=np.uint8),
-        frame=np.arange(count, dtype=np.int32),
-    )
-
-
-def _spans(recording: Recording) -> dict[str, tuple[int, int]]:
-    """First and last reading per device."""
-    found: dict[str, tuple[int, int]] = {}
-    for at, name in enumerate(recording.devices):
-        t_ns = recording.t_ns[recording.device == at]
-        found[name] = (int(t_ns[0]), int(t_ns[-1]))
-    return found
-
-
-def _events(recording: Recording) -> list[EventRow]:
-    """The registry's side of the recording: a site, each resident with one device from its first to its last reading, and notes."""
-    events: list[EventRow] = []
-
-    def add(kind: str, t_ns: int, body: dict[str, Any]) -> None:
-        events.append(EventRow(offset=len(events) + 1, t_ns=t_ns, kind=kind, subject=str(body["id"]), actor="replay", body=body))
-
-    start_ns = int(recording.t_ns[0]) // NS_PER_S * NS_PER_S - int(SLOWEST_TICK_S * NS_PER_S)
-    add("site.set", start_ns, asdict(Site(id=SITE, name=recording.name, tz="UTC")))
-    present: dict[str, Resident] = {}
-    for name, (first_ns, last_ns) in _spans(recording).items():
-        owner = recording.residents[recording.devices.index(name)]
-        if owner not in present:
-            present[owner] = Resident(id=owner, name=owner, initials="", status="admitted", place=Place(site_id=SITE))
-            add("resident.admitted", start_ns, asdict(present[owner]) | {"at_ns": start_ns})
-        keys = {QUANTITIES[at].key for at in np.unique(recording.quantity[recording.device == recording.devices.index(name)])}
-        expected = tuple(key for key in sorted(keys) if BY_KEY[key].kind is Kind.CONTINUOUS and key in recording.cadence_s)
-        cadence_s = {key: recording.cadence_s[key] for key in sorted(keys) if key in recording.cadence_s}
-        add("device.set", start_ns, asdict(Device(id=name, site_id=SITE, origin=Origin.REPLAY, quantities=expected, cadence_s=cadence_s)))
-        binding = Binding(
-            id=f"bind-{name}", device_id=name, resident_id=owner, place=None, valid_from_ns=first_ns // NS_PER_S * NS_PER_S,
-            valid_to_ns=last_ns + 1,
-        )  # fmt: skip
-        add("binding.set", start_ns, asdict(binding))
-    for note in recording.observations:
-        former = present.get(note.resident)
-        if former is None:
-            continue
-        oxygen = former.on_oxygen if note.on_oxygen is None else note.on_oxygen
-        fresh = replace(former, on_oxygen=oxygen, consciousness=note.consciousness or former.consciousness)
-        if fresh != former:
-            present[note.resident] = fresh
-            add("resident.observed", max(note.t_ns, start_ns), asdict(fresh))
-    return events
-
-
-def _only(recording: Recording, count: int) -> Recording:
-    """The first `count` residents of a recording."""
-    owners = list(dict.fromkeys(recording.residents))[:count]
-    kept = np.array([owner in owners for owner in recording.residents])
-    rows = kept[recording.device]
-    number = np.cumsum(kept) - 1
-    return replace(
-        recording, devices=tuple(name for name, keep in zip(recording.devices, kept, strict=True) if keep),
-        residents=tuple(name for name, keep in zip(recording.residents, kept, strict=True) if keep),
-        device=number[recording.device[rows]].astype(np.int32), quantity=recording.quantity[rows], value=recording.value[rows],
-        t_ns=recording.t_ns[rows], observations=tuple(note for note in recording.observations if note.resident in owners),
-    )  # fmt: skip
 
 
 def _ceil(t_ns: int, step_ns: int) -> int:
