@@ -46,7 +46,7 @@ COMPONENT = Component(
 
 RunKey = tuple[str, str]
 Numbered = tuple[str, str, int, int]  # device, boot id, sequence number, t_received_ns
-LETTER_DIGEST = -1  # of a message that is known to be a dead letter only
+LETTER_DIGEST = -1  # digests below zero are dead letters'; this one's bytes are not known any more
 Hashes = Sequence[tuple[int, int]]  # (digest, expires_ns; 0 = never)
 _PLAIN = (
     "first", "floor", "high", "given_up", "skipped", "lost_before", "epoch", "duplicates", "first_ns", "last_ns",
@@ -144,9 +144,10 @@ class Identity:
     def _recall(self, row: FrameRow, hashes: Hashes) -> None:
         if row.boot_id is not None and row.seq is not None:
             run = self._db.read_sync(partial(self._fetch, device=row.device, boot_id=row.boot_id))
-            if run.standing(row.seq, hash(row.payload), row.t_device_ns) is Standing.RESTARTED:
+            digest = digest_of(row.payload)
+            if run.standing(row.seq, digest, row.t_device_ns) is Standing.RESTARTED:
                 run.restart()
-            self._take(run, row.seq, hash(row.payload), row.t_received_ns, row.t_device_ns)
+            self._take(run, row.seq, digest, row.t_received_ns, row.t_device_ns)
         for h, expires_ns in hashes:
             self._remember(h, expires_ns)
         self._see(row.device, row.t_received_ns, row.t_received_ns)
@@ -184,11 +185,14 @@ class Identity:
         """What a message with a sequence number is; NEW and RESTARTED are claimed."""
         key = (run.device, run.boot_id, seq)
         held = self._pending.get(key)
-        if held is not None:
-            if held[0] is not claim:
-                return Pending.PENDING
-            return Standing.KNOWN if held[1] == digest else Standing.REUSED
-        standing = Standing.NEW if id(run) in claim.restarted else run.standing(seq, digest, t_device_ns)
+        if held is None:
+            standing = Standing.NEW if id(run) in claim.restarted else run.standing(seq, digest, t_device_ns)
+            former = run.recent.get(seq)
+        elif held[0] is not claim:
+            return Pending.PENDING
+        else:
+            former = held[1]
+            standing = Standing.KNOWN if former == digest else Standing.REUSED
         if standing is Standing.NEW or standing is Standing.RESTARTED:
             self._pending[key] = (claim, digest)
             claim.taken.append((run, seq, digest, t_received_ns, t_device_ns))
@@ -197,7 +201,7 @@ class Identity:
         if standing is Standing.KNOWN:
             run.duplicates += 1
             self._dirty_runs.add((run.device, run.boot_id))
-        elif standing is not Standing.NEW and run.recent.get(seq) != LETTER_DIGEST != digest:
+        elif standing is not Standing.NEW and digest >= 0 and (former is None or former >= 0):
             self._ops.fault("sequence.reused", run.device)
         return standing
 
@@ -342,6 +346,12 @@ class Identity:
 _RUN = "SELECT body FROM identity_run WHERE device = ? AND boot_id = ?"
 _HASH = "SELECT expires_ns FROM identity_hash WHERE h = ?"
 _EXPIRED = "DELETE FROM identity_hash WHERE h IN (SELECT h FROM identity_hash WHERE expires_ns BETWEEN 1 AND ? LIMIT 5000)"
+
+
+def digest_of(payload: bytes, *, letter: bool = False) -> int:
+    """Tells messages with one number apart, in this process; below zero for a dead letter."""
+    digest = hash(payload) & 0x3FFF_FFFF_FFFF_FFFF
+    return -2 - digest if letter else digest
 
 
 def _pack(run: Run) -> str:

@@ -14,7 +14,7 @@ from gateway import deadletter, intake_keys
 from gateway.clock import NS_PER_S, Clock
 from gateway.deadletter import Letter, StoredLetter
 from gateway.frames import Collector, Fate, Frame, Verdict
-from gateway.identity import LETTER_DIGEST, Claim, Hashes, Identity, Pending
+from gateway.identity import Claim, Hashes, Identity, Pending, digest_of
 from gateway.intake_keys import FOR_EVER
 from gateway.intake_peek import peek
 from gateway.intake_rows import BlockBuilder
@@ -137,7 +137,7 @@ class Intake:
     # -- decoding
 
     def _decode(self, frame: Frame, view: RegistryView) -> _Work:
-        work = _Work(frame, digest=LETTER_DIGEST)
+        work = _Work(frame, digest=digest_of(frame.payload, letter=True))
         device = frame.device
         if device is None or _ID.fullmatch(device) is None:
             work.detail = "topic: the device is not 1 to 64 of A-Z a-z 0-9 _ -"
@@ -162,7 +162,7 @@ class Intake:
         if not message.items:
             work.detail = "nothing in it"
             return work
-        work.message, work.boot_id, work.seq, work.digest = message, message.boot_id, message.seq, hash(frame.payload)
+        work.message, work.boot_id, work.seq, work.digest = message, message.boot_id, message.seq, digest_of(frame.payload)
         work.call = intake_keys.is_call(message)
         numbered = message.boot_id is not None and message.seq is not None
         if message.boot_id is not None and numbered:

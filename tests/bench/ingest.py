@@ -32,17 +32,19 @@ PER_SERIES = 60
 
 def single(device: int, seq: int) -> tuple[str, bytes]:
     t_ms = time.time_ns() // 1_000_000
-    body = {"v": 1, "device": f"w{device}", "boot_id": "b1", "seq": seq, "t": t_ms, "quantity": "hr", "value": 60 + seq % 40, "unit": "/min"}
-    return f"anxin/up/w{device}", json.dumps(body).encode()
+    return _message(device, seq, t_ms, {"quantity": "hr", "value": 60 + seq % 40, "unit": "/min"})
+
+
+def _message(device: int, seq: int, t_ms: int, body: dict[str, Any]) -> tuple[str, bytes]:
+    head = {"v": 1, "device": f"w{device}", "boot_id": "b1", "seq": seq, "t": t_ms}
+    return f"anxin/up/w{device}", json.dumps(head | body).encode()
 
 
 def array(device: int, seq: int) -> tuple[str, bytes]:
     t_ms = time.time_ns() // 1_000_000
-    series = [
-        {"quantity": key, "unit": unit, "value": [60 + (seq + i) % 40 for i in range(PER_SERIES)], "t0": t_ms - 1000 * PER_SERIES, "dt_ms": 1000}
-        for key, unit in SERIES
-    ]
-    return f"anxin/up/w{device}", json.dumps({"v": 1, "device": f"w{device}", "boot_id": "b1", "seq": seq, "t": t_ms, "series": series}).encode()
+    values = [60 + (seq + i) % 40 for i in range(PER_SERIES)]
+    times = {"t0": t_ms - 1000 * PER_SERIES, "dt_ms": 1000}
+    return _message(device, seq, t_ms, {"series": [{"quantity": key, "unit": unit, "value": values, **times} for key, unit in SERIES]})
 
 
 class Gateway:
@@ -84,7 +86,10 @@ def frames_in(journal: Path) -> Iterator[tuple[str, int]]:
         offset = blocks[-1].last + 1
 
 
-def run(name: str, port: int, broker_pid: int, count: int, make: Callable[[int, int], tuple[str, bytes]], readings: int, user: Any, **mqtt: Any) -> bool:
+Make = Callable[[int, int], tuple[str, bytes]]
+
+
+def run(name: str, port: int, broker_pid: int, count: int, make: Make, readings: int, user: Any, **mqtt: Any) -> bool:
     with tempfile.TemporaryDirectory() as temp:
         folder = Path(temp)
         first = Gateway(folder, port, **mqtt)
@@ -150,8 +155,9 @@ def main() -> int:
     for acknowledge in (True, False):
         words = "with app. acks" if acknowledge else "PUBACK only"
         with tempfile.TemporaryDirectory() as temp, mosquitto(Path(temp) / "m") as broker:
-            good &= run(f"Mosquitto, single, {words}", broker.port, broker.pid, SINGLES, single, 1, (), acknowledge=acknowledge)
-            good &= run(f"Mosquitto, arrays, {words}", broker.port, broker.pid, ARRAYS, array, PER_SERIES * len(SERIES), (), acknowledge=acknowledge)
+            where = (broker.port, broker.pid)
+            good &= run(f"Mosquitto, single, {words}", *where, SINGLES, single, 1, (), acknowledge=acknowledge)
+            good &= run(f"Mosquitto, arrays, {words}", *where, ARRAYS, array, PER_SERIES * len(SERIES), (), acknowledge=acknowledge)
     with tempfile.TemporaryDirectory() as temp, embedded(Path(temp)) as nats:
         user = {"username": nats.username, "password": nats.password}
         login = (nats.username, nats.password)
