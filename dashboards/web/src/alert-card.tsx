@@ -24,7 +24,7 @@ export function whereOf(alert: Alert): string {
 }
 
 function Drill({ alert }: { alert: Alert }) {
-  return alert.origin === "live" ? null : <span class="drill">{t("ui.drill", { origin: alert.origin })}</span>;
+  return alert.origin === "live" ? null : <span class="drill" title={t(`origin.${alert.origin}`)}>{t("ui.drill")}</span>;
 }
 
 // Whose house: only where the person answers for more than one.
@@ -60,12 +60,12 @@ function Standing({ alert }: { alert: Alert }) {
 function Since({ alert }: { alert: Alert }) {
   const age = serverNow.value - alert.raised_ms;
   return (
-    <span class="since" data-age={Math.max(0, Math.round(age / 1000))}>
+    <p class="since" data-age={Math.max(0, Math.round(age / 1000))}>
       {t("alert.since", { age: span(age) })}
       {alert.count > 1 && <b> · {t("alert.count", { n: alert.count })}</b>}
       {alert.late_s >= 60 && <b> · {t("alert.late", { late: span(alert.late_s * 1000) })}</b>}
       {alert.condition_over && alert.state !== "cleared" && <span> · {t("alert.condition_over")}</span>}
-    </span>
+    </p>
   );
 }
 
@@ -73,7 +73,7 @@ export function AlertCard({ alert, phone = false, short = false }: { alert: Aler
   const mine = alert.claimed_by === me.value?.id;
   const owned = alert.state === "claimed" || alert.state === "arrived";
   const house = siteName(alert);
-  const full = phone ? !owned || mine : !short;
+  const full = phone ? mine || (!owned && alert.kind !== "technical") : !short;
   const classes = ["alert", toneOf(alert), `state-${alert.state}`, short ? "short" : "", mine ? "mine" : ""];
   return (
     <article
@@ -87,12 +87,12 @@ export function AlertCard({ alert, phone = false, short = false }: { alert: Aler
         <Drill alert={alert} />
       </header>
       <div class="body">
-        <p class="what">{describe(alert)}</p>
-        <p class="line"><Since alert={alert} />{house !== null && <span class="site"> · {house}</span>}</p>
+        <div class="gist"><p class="what">{describe(alert)}</p><Since alert={alert} /></div>
+        {house !== null && <p class="site">{house}</p>}
         <Standing alert={alert} />
-        {phone && mine && alert.resident !== null && <Trend id={alert.id} />}
       </div>
       <Buttons alert={alert} full={full} />
+      {phone && mine && alert.resident !== null && <Trend id={alert.id} />}
     </article>
   );
 }

@@ -6,6 +6,7 @@ const SPARK_POINTS = 40;
 const LOST_AFTER_MS = 5000;
 const FORGET = 500;
 const RANK = { high: 3, medium: 2, low: 1, info: 0 } as const;
+const ORDER = { raised: 0, claimed: 1, arrived: 1, cleared: 2, resolved: 3 } as const;
 
 export const me = signal<Me | null>(null);
 export const walls = signal<readonly Wall[]>([]); // one per site that is shown
@@ -36,10 +37,10 @@ export function isOpen(alert: Alert): boolean {
   return alert.state !== "resolved" && alert.folded_into === null;
 }
 
+// Unclaimed > priority > oldest, as the server lists them; what is only unseen comes last.
 export function ordered(list: Iterable<Alert>): Alert[] {
-  const waits = (a: Alert) => (a.state === "raised" ? 1 : 0);
   return [...list].sort(
-    (a, b) => waits(b) - waits(a) || RANK[b.priority] - RANK[a.priority] || a.raised_ms - b.raised_ms || (a.id < b.id ? -1 : 1),
+    (a, b) => ORDER[a.state] - ORDER[b.state] || RANK[b.priority] - RANK[a.priority] || a.raised_ms - b.raised_ms || (a.id < b.id ? -1 : 1),
   );
 }
 

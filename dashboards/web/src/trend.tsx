@@ -24,9 +24,9 @@ function Row({ name, detail }: { name: string; detail: Detail }) {
     <figure>
       <figcaption>
         {word} <b>{figure(value)}</b> {tCode(`unit.${detail.vitals[name]?.unit ?? "1"}`)}
-        {old > OLD_MS && <span> · {ago(old)}</span>} <small>{range}</small>
+        <small>{range}{old > OLD_MS && <span> · {ago(old)}</span>}</small>
       </figcaption>
-      <Sparkline values={series.value} times={series.t_ms} quantity={name} width={300} height={40} label={`${word}, ${t("ui.last_30_min")}: ${range}`} />
+      <Sparkline values={series.value} times={series.t_ms} quantity={name} width={180} height={40} label={`${word}, ${t("ui.last_30_min")}: ${range}`} />
     </figure>
   );
 }

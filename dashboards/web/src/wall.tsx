@@ -13,7 +13,7 @@ const ROOM_PX = 980;
 
 function Counts() {
   const list = queue.value;
-  const help = list.filter((a) => (a.state === "raised" || a.state === "cleared") && a.kind !== "technical").length;
+  const help = list.filter((a) => a.state === "raised" && a.kind !== "technical").length;
   const going = list.filter((a) => a.state === "claimed" || a.state === "arrived").length;
   const devices = list.filter((a) => a.kind === "technical" && a.state !== "claimed" && a.state !== "arrived").length;
   return (
@@ -58,7 +58,7 @@ function chosen(wall: Wall, room: number): Bed[] {
 
 // The largest tiles with which a wall of 1080 lines shows everybody.
 function sizeOf(): string {
-  const headings = walls.value.length > 1 ? walls.value.length * 36 : 0;
+  const headings = walls.value.length > 1 ? walls.value.length * 30 : 0;
   const lines = (columns: number, height: number) =>
     headings + walls.value.reduce((sum, wall) => sum + Math.ceil(wall.beds.length / columns) * height, 0);
   if (lines(6, 176) <= ROOM_PX) return "roomy";
