@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,10 @@ COMPONENT = Component(
         """,
     ),
 )
+
+# A damaged page can give any value back, whatever the table's definition says.
+_ROW = (int, int, int, int, int, int, bytes)
+_NONSENSE = "the row makes no sense"
 
 OnCorrupt = Callable[[str, int], None]  # (segment's name, offset)
 
@@ -65,15 +70,19 @@ def segment_of(conn: apsw.Connection, path: Path) -> Segment | None:
         return None
     schema.check_identity(conn, path)
     row = conn.execute("SELECT lineage, base, day, t_ns FROM segment").fetchone()
-    if row is None:
+    if row is None or not _are(row, (str, int, str, int)):
         raise JournalCorrupt(f"{path} has lost its place in the journal")
     return Segment(path, *row)
 
 
 def last_offset(conn: apsw.Connection, base: int) -> int:
     """Offset of the last entry of a segment, base - 1 when it is empty."""
-    last = conn.execute("SELECT last FROM block ORDER BY first DESC LIMIT 1").get
-    return base - 1 if last is None else int(last)
+    row = conn.execute("SELECT last FROM block ORDER BY first DESC LIMIT 1").fetchone()
+    if row is None:
+        return base - 1
+    if not _are(row, (int,)):
+        raise JournalCorrupt(f"the end of the journal is damaged behind offset {base}")
+    return int(row[0])
 
 
 class JournalReader:
@@ -131,14 +140,16 @@ class JournalReader:
         if not segments:
             return 1, 1, (), 0
         newest = segments[-1]
-        head = last_offset(self._connect(newest), newest.base) + 1
+        with self._reading(newest, newest.base):
+            head = last_offset(self._connect(newest), newest.base) + 1
         size = sum(path.stat().st_size for path in self._folder.glob("*" + SUFFIX + "*") if path.exists())
         return segments[0].base, head, tuple(segment.day for segment in segments), size
 
     def last_ns(self, segment: Segment) -> int:
         """Wall time of a segment's last block, or of its creation."""
-        last = self._connect(segment).execute("SELECT t_ns FROM block ORDER BY first DESC LIMIT 1").get
-        return segment.t_ns if last is None else int(last)
+        with self._reading(segment, segment.base):
+            last = self._connect(segment).execute("SELECT t_ns FROM block ORDER BY first DESC LIMIT 1").get
+        return last if isinstance(last, int) else segment.t_ns
 
     def verify(self, progress: Callable[[int, int], None] | None = None) -> Verification:
         """Read everything back; `progress(offsets_done, offsets)`. Goes on after a problem, so that all of them are named."""
@@ -148,6 +159,9 @@ class JournalReader:
         expected = first
         for segment in self.segments():
             for row in self._rows(segment, problems):
+                if not _are(row, _ROW):
+                    problems.append(f"{segment.path.name}: offset {expected}: {_NONSENSE}")
+                    continue
                 if row[0] != expected:
                     problems.append(f"{segment.path.name}: offset {expected} is missing, {row[0]} follows")
                 expected = row[1] + 1
@@ -161,6 +175,8 @@ class JournalReader:
                 ticks += block.tick is not None
                 if progress is not None:
                     progress(row[1] - first + 1, head - first)
+        if expected != head:
+            problems.append(f"offset {expected} is missing, the head is {head}")
         return Verification(blocks=blocks, readings=readings, ticks=ticks, first=first, head=head, problems=tuple(problems))
 
     def _rows(self, segment: Segment, problems: list[str]) -> Iterator[tuple[int, int, int, int, int, int, bytes]]:
@@ -176,7 +192,7 @@ class JournalReader:
     def _segment_blocks(self, segment: Segment, offset: int, limit: int) -> list[StoredBlock]:
         out: list[StoredBlock] = []
         expected = max(offset, segment.base)
-        try:
+        with self._reading(segment, offset):
             rows = self._connect(segment).execute(
                 "SELECT first, last, kind, format, crc, t_ns, body FROM block"
                 " WHERE first >= coalesce((SELECT first FROM block WHERE first <= ?1 ORDER BY first DESC LIMIT 1), ?1)"
@@ -184,6 +200,8 @@ class JournalReader:
                 (offset, limit),
             )
             for row in rows:
+                if not _are(row, _ROW):
+                    raise self._corrupt(segment, expected, _NONSENSE)
                 if row[0] > expected or (out and row[0] != expected):
                     raise self._corrupt(segment, expected, f"is missing, {row[0]} follows")
                 try:
@@ -191,11 +209,17 @@ class JournalReader:
                 except JournalCorrupt as error:
                     raise self._corrupt(segment, row[0], str(error)) from error
                 expected = row[1] + 1
+        return out
+
+    @contextmanager
+    def _reading(self, segment: Segment, offset: int) -> Iterator[None]:
+        """Errors of SQLite in words."""
+        try:
+            yield
         except apsw.Error as error:
             if is_corrupt(error):
                 raise self._corrupt(segment, offset, "cannot be read") from error
             raise JournalError(f"{segment.path.name} cannot be read: {error}") from error
-        return out
 
     def _describe(self, path: Path) -> Segment | None:
         try:
@@ -231,9 +255,13 @@ class JournalReader:
             self._on_corrupt(name, offset)
 
 
+def _are(row: Sequence[object], kinds: Sequence[type]) -> bool:
+    return all(isinstance(value, kind) for value, kind in zip(row, kinds, strict=True))
+
+
 def _decoded(row: tuple[int, int, int, int, int, int, bytes]) -> StoredBlock:
     first, last, kind, version, crc, t_ns, body = row
-    if codec.seal(first, last, kind, version, t_ns, body) != crc:
+    if not (0 <= kind <= 255 and 0 <= version <= 65_535) or codec.seal(first, last, kind, version, t_ns, body) != crc:
         raise JournalCorrupt("the checksum does not fit")
     if kind == codec.KIND_TICK:
         block = StoredBlock(first=first, tick=codec.decode_tick(body))
