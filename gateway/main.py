@@ -135,7 +135,7 @@ class _Builder:
         await self._start_core(outbox, desk, runner, journal, identity)
         broker, doors = await self._mqtt_doors()
         self._task("intake", intake.run([http, http.calls, *doors]))
-        await web.start()
+        await web.start(clock)
         self._stack.push_async_callback(web.stop)
         self._task("web", web.wait())
         await self._control(journal, runner, intake, ledger, started_ns)

@@ -11,6 +11,8 @@ from typing import Any
 
 import uvicorn
 
+from gateway.clock import Clock
+
 
 class WebError(RuntimeError):
     """The web server cannot listen; the text names the port and the remedy."""
@@ -49,14 +51,14 @@ class Web:
         self._server = _Server(config)
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
+    async def start(self, clock: Clock) -> None:
         """Serve; returns when requests are answered."""
         self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]), name="web")
         while not self._server.started:
             if self._task.done():
                 await self._task
                 raise WebError("the web server ended while it started")
-            await asyncio.sleep(0.01)
+            await clock.sleep(0.01)
 
     async def wait(self) -> None:
         """Return when the server has ended."""
