@@ -53,10 +53,14 @@ class Publisher:
     def __init__(self, port: int, client_id: str, username: str = "", password: str = "", timeout_s: float = 5.0) -> None:
         self.sock = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock.sendall(connect_packet(client_id, username, password))
-        answer = self._exactly(4)
-        if answer[0] != 0x20 or answer[3] != 0:
-            raise ConnectionRefusedError(f"CONNACK {answer.hex()}")
+        try:
+            self.sock.sendall(connect_packet(client_id, username, password))
+            answer = self._exactly(4)
+            if answer[0] != 0x20 or answer[3] != 0:
+                raise ConnectionRefusedError(f"CONNACK {answer.hex()}")
+        except BaseException:
+            self.sock.close()
+            raise
         self.waiting: dict[int, int] = {}  # packet id -> index of the caller's message
         self.acked: list[int] = []
         self._next_id = 0
