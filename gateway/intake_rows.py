@@ -1,7 +1,7 @@
 """From decoded messages to columns: when each reading was measured, how far that can be believed, and one block per commit.
 
-Live readings are dated by their reception (their spacing inside a message is kept); the device's clock counts for stored records only,
-corrected by what is known of its error.
+Live readings are dated by their reception (their spacing inside a message is kept); the device's clock counts for stored records, and for
+the lateness of calls, corrected by what is known of its error.
 """
 
 from __future__ import annotations
@@ -50,6 +50,14 @@ def clock_offset(t_received_ns: int, t_frame_ns: int | None, known_ns: int | Non
         return None
     best_ns = min(offsets)
     return 0 if abs(best_ns) < GOOD_CLOCK_NS else best_ns
+
+
+def call_time(t_received_ns: int, t_frame_ns: int | None, known_ns: int | None) -> tuple[int, int]:
+    """(t_measured_ns, mark) of a call that is no record: one that waited in a device or at a broker says so where the clock is known."""
+    if t_frame_ns is None or known_ns is None or not 0 <= t_frame_ns <= FAR_NS:
+        return t_received_ns, 0
+    delay_ns = t_received_ns - t_frame_ns - known_ns
+    return (t_received_ns - delay_ns, _LATE) if GOOD_CLOCK_NS < delay_ns <= SPAN_NS else (t_received_ns, 0)
 
 
 def stored_time(t_ns: int | None, t_received_ns: int, offset_ns: int | None) -> tuple[int, int]:
@@ -113,7 +121,12 @@ class BlockBuilder:
             if known and known[0]:
                 continue
             t_ns = None if item.t_device_ns is None else item.t_device_ns + shift_ns
-            stamp = stored_time(t_ns, t_received_ns, offset_ns) if item.stored else live_time(t_ns, reference_ns, t_received_ns)
+            if item.stored:
+                stamp = stored_time(t_ns, t_received_ns, offset_ns)
+            elif isinstance(item, Call):
+                stamp = call_time(t_received_ns, message.t_device_ns, known_offset_ns)
+            else:
+                stamp = live_time(t_ns, reference_ns, t_received_ns)
             key, value, quality = _content(item)
             quantity, late_ns = _ROW[key]
             marks = mark | stamp[1] | (_LATE if t_received_ns - stamp[0] > late_ns else 0)

@@ -16,7 +16,7 @@ import pytest
 from devices.codes import BY_KEY
 from gateway import deadletter
 from gateway.frames import Fate, Frame
-from gateway.intake_rows import clock_offset, live_time, stored_time
+from gateway.intake_rows import call_time, clock_offset, live_time, stored_time
 from gateway.ledger import Ledger, recount
 from gateway.readings import Mark, ReadingBlock, StoredBlock
 from gateway.store import DiskFull
@@ -316,6 +316,22 @@ def test_live_readings_are_dated_by_reception(t_ns: int | None, reference_ns: in
 )
 def test_stored_records_are_dated_by_the_corrected_device_clock(t_ns: int | None, offset_ns: int | None, expected: tuple[int, int]) -> None:
     assert stored_time(t_ns, NOW_NS, offset_ns) == expected
+
+
+@pytest.mark.parametrize(
+    ("t_frame_ns", "known_ns", "expected"),
+    [
+        (NOW_NS - 150 * S, S, (NOW_NS - 149 * S, Mark.LATE)),
+        (NOW_NS - 150 * S, 149 * S, (NOW_NS, 0)),  # its clock is slow, it was not late
+        (NOW_NS - 150 * S, None, (NOW_NS, 0)),  # nobody can tell
+        (5 * S, NOW_NS - 305 * S, (NOW_NS - 300 * S, Mark.LATE)),  # 1970, but how much is known
+        (NOW_NS + DAY, 0, (NOW_NS, 0)),
+        (None, 0, (NOW_NS, 0)),
+        (-1, 0, (NOW_NS, 0)),
+    ],
+)
+def test_a_call_that_waited_somewhere_says_how_late_it_is(t_frame_ns: int | None, known_ns: int | None, expected: tuple[int, int]) -> None:
+    assert call_time(NOW_NS, t_frame_ns, known_ns) == expected
 
 
 def test_the_offset_is_the_smaller_one_because_delay_only_adds() -> None:
