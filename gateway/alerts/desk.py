@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 import apsw
@@ -18,7 +19,7 @@ from gateway.alerts.records import COMPONENT, get, history, open_alerts, recent_
 from gateway.alerts.unit import DutySnapshot, Rules, Unit
 from gateway.clock import NS_PER_S, Clock, wait_for_event
 from gateway.ops import Fault, Ops
-from gateway.registry.view import Place, RegistryView
+from gateway.registry.view import Place, RegistryView, Staff
 from gateway.store import Database, Lane, StoreError
 from gateway.vocabulary import Action, Actor, AlertKind, AlertView, Finding, Outcome
 
@@ -160,7 +161,7 @@ class AlertDesk:
 
     async def _write(self, work: Callable[[Unit], T], also: Callable[[apsw.Connection], None] | None = None) -> T:
         view = self._registry.view
-        duty = DutySnapshot(sites=dict(view.sites), staff=dict(view.staff), rota=dict(view.rota))
+        duty = DutySnapshot(sites=dict(view.sites), staff=_with_accounts(view), rota=dict(view.rota))
 
         def transaction(conn: apsw.Connection) -> T:
             # The time is read in the writer's thread: a unit that had to wait does not work with an old one.
@@ -260,6 +261,17 @@ class AlertDesk:
             place="" if place is None else _label(view, place),
             initials="" if resident is None else resident.initials,
         )
+
+
+def _with_accounts(view: RegistryView) -> dict[str, Staff]:
+    """Staff with their accounts; the link may stand with either, since the account is often made after the person."""
+    linked = {user.staff_id: user.id for user in view.users.values() if user.staff_id is not None}
+    staff = dict(view.staff)
+    for staff_id, user_id in linked.items():
+        person = staff.get(staff_id)
+        if person is not None and person.user_id is None:
+            staff[staff_id] = replace(person, user_id=user_id)
+    return staff
 
 
 def _label(view: RegistryView, place: Place) -> str:
