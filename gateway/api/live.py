@@ -57,6 +57,10 @@ class Source(Protocol):
         """Look at all beds once; called once per second for all clients."""
         ...
 
+    def faults(self, asker: Asker) -> list[dict[str, Any]]:
+        """What is wrong with the gateway now, for those who may know."""
+        ...
+
 
 class Sessions(Protocol):
     """Who is still signed in."""
@@ -93,6 +97,7 @@ class _Client:
     position: int = 0
     behind: bool = True  # reads from the log until it has caught up with the feed
     revision: int = -1
+    looked: bool = False  # the beds were looked at since it came: nobody looks while nobody watches, and what was seen then is old
     vitals_ns: int = 0
     heartbeat_ns: int = 0
     cut: str = ""
@@ -212,11 +217,14 @@ class Live:
             if client.cut:
                 return b"" if client.cut != "server.stopping" else parts[0]
             parts.append(self._vitals(client, now_ns))
-            parts.append(encode("heartbeat", {"t_ms": self._now_ms()}, self._id(client.position)))
+            parts.append(encode("heartbeat", self._beat(client), self._id(client.position)))
             client.heartbeat_ns = now_ns
         else:
             parts.append(self._vitals(client, now_ns))
         return b"".join(parts)
+
+    def _beat(self, client: _Client) -> dict[str, Any]:
+        return {"t_ms": self._now_ms(), "faults": self._source.faults(client.subject)}
 
     def _beat_due(self, client: _Client, now_ns: int) -> bool:
         # A tick that comes a little early must not put the heartbeat off to the next one.
@@ -227,7 +235,7 @@ class Live:
         return b"".join(encode(item.event, item.data, self._id(item.offset)) for item in visible)
 
     def _vitals(self, client: _Client, now_ns: int) -> bytes:
-        if client.cut or now_ns - client.vitals_ns < 0.9 * self.settings.tick_s * NS_PER_S:
+        if client.cut or not client.looked or now_ns - client.vitals_ns < 0.9 * self.settings.tick_s * NS_PER_S:
             return b""
         client.vitals_ns = now_ns
         client.revision, beds = self._source.vitals(client.scope, client.revision)
@@ -261,8 +269,11 @@ class Live:
     async def _tick(self) -> None:
         while True:
             await self._clock.sleep(self.settings.tick_s)
-            if self._clients:
+            here = list(self._clients)
+            if here:
                 await self._source.refresh_vitals()
+            for client in here:
+                client.looked = True
             for client in list(self._clients):
                 client.wake.set()
 

@@ -56,7 +56,7 @@ class Query:
         self._parts = parts
         self._looks = Looks(parts.db, parts.audit, parts.clock, parts.ops)
         self._present = Present(parts.latest)
-        self.feed = Feed(parts.events, parts.registry, self._present, parts.clock)
+        self.feed = Feed(parts.events, parts.registry, self._present, parts.clock, self._faults)
 
     @property
     def view(self) -> RegistryView:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,11 +36,14 @@ class FeedItem:
 class Feed:
     """Reads the log once for all clients; knows which beds changed since when."""
 
-    def __init__(self, events: Events, registry: Any, present: Present, clock: Clock) -> None:
+    def __init__(
+        self, events: Events, registry: Any, present: Present, clock: Clock, faults: Callable[[Asker], list[dict[str, Any]]]
+    ) -> None:
         self._events = events
         self._registry = registry
         self._present = present
         self._clock = clock
+        self._faults = faults
         self._revision = 0
         self._beds: dict[str, tuple[int, Tile, Vitals]] = {}
         self._tails: dict[str, list[tuple[int, dict[str, list[float | None]]]]] = {}
@@ -62,6 +65,10 @@ class Feed:
     def head(self) -> int:
         """Offset of the last committed event."""
         return self._events.head
+
+    def faults(self, asker: Asker) -> list[dict[str, Any]]:
+        """What is wrong with the gateway now, for those who may know."""
+        return self._faults(asker)
 
     async def wait(self, after: int, timeout_s: float) -> int:
         """The head, once it is beyond `after` or the time is over."""
@@ -130,8 +137,9 @@ class Feed:
         return self._revision, self._rendered[key]
 
     def _bed(self, tile: Tile, vitals: Vitals, since: int) -> dict[str, Any]:
-        # A client that is new has its sparklines from the wall; one that missed more than the kept tails gets what is kept.
-        tails: dict[str, list[float | None]] = {}
+        # A client that is new gets whole lines, so that the tails that follow fit whatever it has; one that missed more than the kept
+        # tails gets what is kept.
+        tails = tail({}, vitals.spark) if since < 0 else {}
         for revision, points in self._tails[tile.bed_id] if since >= 0 else ():
             if revision > since:
                 for name, values in points.items():

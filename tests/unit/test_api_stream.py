@@ -212,6 +212,22 @@ async def test_vitals_come_for_changed_beds_in_reach_only(tmp_path: Path) -> Non
         assert not any(event.id for event in stream.of("vitals"))
 
 
+async def test_who_comes_when_nobody_watched_is_told_the_present_and_whole_lines(tmp_path: Path) -> None:
+    async with ward(tmp_path) as (home, url), person(url, "carer") as client:
+        home.latest.put("band-wang", "hr", 71.0, home.clock.now_ns())
+        async with streaming(client) as stream:
+            await until(lambda: bool(stream.of("vitals")))
+        for point in (81.0, 82.0):
+            home.latest.put("band-wang", "hr", point, home.clock.now_ns())
+        home.ops.fault("broker.down", subject="mqtt")
+        async with streaming(client) as stream:
+            await until(lambda: bool(stream.of("vitals")))
+            bed = next(bed for bed in stream.of("vitals")[0].data["beds"] if bed["bed_id"] == "bed-3-01")
+            assert bed["vitals"]["hr"]["value"] == 82.0
+            assert (len(bed["spark_tail"]["hr"]), bed["spark_tail"]["hr"][-2:]) == (40, [71.0, 81.0])
+            assert [fault["code"] for fault in stream.of("heartbeat")[0].data["faults"]] == ["broker.down"]
+
+
 async def test_changes_of_the_registry_are_told_once_per_batch(tmp_path: Path) -> None:
     async with ward(tmp_path) as (home, url), person(url, "carer") as client, streaming(client) as stream:
         await until(lambda: bool(stream.of("heartbeat")))
