@@ -23,7 +23,7 @@ from gateway.readings import Mark, ReadingBlock, StoredBlock, Tick
 from gateway.registry.view import RegistryView
 from gateway.stream.align import Aligner
 from gateway.stream.bank import Bank
-from gateway.stream.calls import Calls, origin_of
+from gateway.stream.calls import Calls
 from gateway.stream.clocks import Clocks
 from gateway.stream.roster import DEVICE, NO_ROW, Roster, Series, in_order
 from gateway.stream.rules import SCORE_PARTS, StreamConfig
@@ -286,21 +286,26 @@ class Engine:
         return index[~np.isin(index, others)] if others else index
 
     def _alive(self, first: int, readings: ReadingBlock, device: NDArray[np.int64]) -> None:
-        """Anything but a retained message shows that its device lives."""
+        """Anything but a retained message shows that its device lives: heard at its first reading, last seen at its last."""
         spoke = np.flatnonzero((readings.mark & RETAINED) == 0)
-        unique, at = np.unique(device[spoke], return_index=True)
-        rows = self.roster.rows_of[unique, DEVICE]
-        seated = rows >= 0
-        if not seated.any():
+        rows = self.roster.rows_of[device[spoke], DEVICE]
+        spoke, rows = spoke[rows >= 0], rows[rows >= 0]
+        if not len(rows):
             return
-        rows, at = rows[seated], spoke[at[seated]]
-        count = len(rows)
-        origin = np.array([origin_of(int(readings.origin[i]), int(readings.mark[i])) for i in at], dtype=np.uint8)
+        _, begin = np.unique(rows, return_index=True)
+        _, end = np.unique(rows[::-1], return_index=True)
+        end = len(rows) - 1 - end
+        for at in (begin,) if (begin == end).all() else (begin, end):
+            self._heard(first, readings, spoke[at], rows[at])
+
+    def _heard(self, first: int, readings: ReadingBlock, index: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+        count, no = len(rows), np.zeros(len(rows), dtype=bool)
+        origin = np.where((readings.mark[index] & TEST) != 0, np.uint8(Origin.TEST), readings.origin[index])
         self.bank.meta["origin"][rows] = origin
         window = Window(
-            rows=rows, t_ns=readings.t_received_ns[at], value=np.ones(count), key=first + at, usable=np.ones(count, dtype=bool),
-            doubtful=np.zeros(count, dtype=bool), beyond=np.zeros(count, dtype=np.int8), origin=origin,
-            part=np.full(count, -1, dtype=np.int8), params=self.bank.series, listened_ns=self.listened_ns,
+            rows=rows, t_ns=readings.t_received_ns[index], value=np.ones(count), key=first + index, usable=~no, doubtful=no,
+            beyond=no.astype(np.int8), origin=origin, part=np.full(count, -1, dtype=np.int8), params=self.bank.series,
+            listened_ns=self.listened_ns,
         )  # fmt: skip
         for detector in self._presence:
             self._say(detector, detector.step(window, self.bank.states[detector.rule]), window)

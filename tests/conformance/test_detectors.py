@@ -64,7 +64,8 @@ def _setting(name: str, column: Column, rng: random.Random) -> float:
 def stream(rng: random.Random, steps: int, stretch: float = 1.0) -> list[Step]:
     """Readings of a few wandering, sticking and dropping series, with ticks between; times never go back."""
     level = [rng.uniform(75, 125) for _ in range(ROWS)]
-    t_s, found = 1_000_000.0, []
+    t_s = 1_000_000.0
+    found: list[Step] = []
     for key in range(1, steps + 1):
         t_s += stretch * rng.choice([0.0, 0.0, 1.0, 1.0, 5.0, 20.0, 90.0])
         if rng.random() < 0.25:

@@ -132,10 +132,8 @@ class SlowBaseline:
         mean = sum(self.values) / len(self.values)
         hour = self.minute // 60 % 24
         routine = self.seen[hour] >= 2 * 86_400
-        if routine:
-            z = (mean - self.mu[hour]) / max(sqrt(self.var[hour]), self.floor)
-        else:
-            z = (mean - self.m0) / max(sqrt(self.v0), self.floor)
+        level, variance = (self.mu[hour], self.var[hour]) if routine else (self.m0, self.v0)
+        z = (mean - level) / max(sqrt(variance), self.floor)
         ready = routine or self.ready0
         weight = min(max(1 if self.former is None else self.minute - self.former, 1), 20) / 20
         span = 24 * (60 if self.former is None else min(max((self.minute - self.former) * 60, 60), 3600))
