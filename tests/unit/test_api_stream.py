@@ -214,10 +214,9 @@ async def test_vitals_come_for_changed_beds_in_reach_only(tmp_path: Path) -> Non
 
 async def test_who_comes_when_nobody_watched_is_told_the_present_and_whole_lines(tmp_path: Path) -> None:
     async with ward(tmp_path) as (home, url), person(url, "carer") as client:
-        home.latest.put("band-wang", "hr", 71.0, home.clock.now_ns())
         async with streaming(client) as stream:
             await until(lambda: bool(stream.of("vitals")))
-        for point in (81.0, 82.0):
+        for point in (71.0, 81.0, 82.0):
             home.latest.put("band-wang", "hr", point, home.clock.now_ns())
         home.ops.fault("broker.down", subject="mqtt")
         async with streaming(client) as stream:
