@@ -118,6 +118,11 @@ _ROWS: tuple[_Row, ...] = (
     ("glucose_cv", "血糖变异系数", "Glucose coefficient of variation", ("104638-2",), "%", (), 262688, None, 0, 200, 0.1, _D, None, _DAY),
     ("cgm_days", "监测天数", "Days of sensor glucose", ("104636-6",), "d", (), None, None, 0, 366, 1, _D, None, _DAY),
     ("cgm_active", "传感器使用率", "Sensor active", ("104637-4",), "%", (), 262688, None, 0, 100, 0.1, _D, None, _DAY),
+    # all that the Bluetooth field can hold: a missed beat is for the analysis to find and must not cost the heart rate beside it; a sensor
+    # leaves intervals out whenever it finds no beats, so nobody can expect them
+    ("rr", "RR 间期", "RR interval", (), "ms", (147240,), 264338, None, 0, 64_000, 1, _T, None, 120),
+    # of a cuff that fills: never a systolic pressure
+    ("cuff_pressure", "袖带压", "Cuff pressure", (), "mm[Hg]", (), 266016, None, 0, 350, 1, _T, None, 120),
 )
 
 _OTHER_UNIT_LOINC = {

@@ -96,6 +96,8 @@ class Message:
     t_device_ns: int | None = None  # the device's clock when it sent the frame
     test: bool = False  # a test press or a drill
     relative: bool = False  # the sender has no clock: t_device_ns is 0, the sending, and item times count from it (<= 0)
+    record: bytes | None = None  # raw bytes that name this record in the device's memory: with the quantity its identity for ever
+    user: int | None = None  # whose slot of a shared device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
