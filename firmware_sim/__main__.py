@@ -1,12 +1,15 @@
-"""Command line of the simulator: `python -m firmware_sim fleet|trigger|link|stats`."""
+"""Command line of the simulator: `python -m firmware_sim fleet|ble|trigger|link|stats`."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
 import json
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from firmware_sim.control import ask, serve
@@ -30,6 +33,10 @@ def _parser() -> argparse.ArgumentParser:
     fleet.add_argument("--with-parent", action="store_true", help="stop when standard input closes, that is when the starter is gone")
     for share in ("drop", "duplicate", "reorder"):
         fleet.add_argument(f"--{share}", type=float, default=0.0, help=f"share of messages to {share}")
+    ble = commands.add_parser("ble", help="run the Bluetooth devices of a plan, each room's radio offered through HCI, until interrupted")
+    ble.add_argument("--plan", type=Path, required=True, help="JSON plan: rooms and their devices")
+    ble.add_argument("--listen", default="127.0.0.1:0", help="host:port of the first room; port 0 = any free ones (printed as JSON)")
+    ble.add_argument("--with-parent", action="store_true", help="stop when standard input closes, that is when the starter is gone")
     trigger = commands.add_parser("trigger", help="start an incident in a running fleet")
     trigger.add_argument("incident", choices=sorted(KINDS))
     trigger.add_argument("--person", required=True)
@@ -37,14 +44,14 @@ def _parser() -> argparse.ArgumentParser:
     for share in ("drop", "duplicate", "reorder"):
         link.add_argument(f"--{share}", type=float)
     commands.add_parser("stats", help="counts of a running fleet")
-    for sub in (fleet, trigger, link, commands.choices["stats"]):
-        sub.add_argument("--control", type=Path, required=sub is not fleet, help="Unix socket of the fleet")
+    for sub in (fleet, ble, trigger, link, commands.choices["stats"]):
+        sub.add_argument("--control", type=Path, required=sub not in (fleet, ble), help="Unix socket of the running simulator")
     return parser
 
 
-def _until_eof(stop: threading.Event) -> None:
+def _until_eof(stop: Callable[[], object]) -> None:
     sys.stdin.buffer.read()
-    stop.set()
+    stop()
 
 
 def _run_fleet(options: argparse.Namespace) -> int:
@@ -56,7 +63,7 @@ def _run_fleet(options: argparse.Namespace) -> int:
         link_seed=options.seed, drop=options.drop, duplicate=options.duplicate, reorder=options.reorder,
     )
     if options.with_parent:
-        threading.Thread(target=_until_eof, args=(stop,), daemon=True).start()
+        threading.Thread(target=_until_eof, args=(stop.set,), daemon=True).start()
     if options.every_s > 0:
         fleet.schedule(seed=options.seed, every_s=options.every_s, delay_s=options.delay_s)
     if options.control is not None:
@@ -66,12 +73,38 @@ def _run_fleet(options: argparse.Namespace) -> int:
     return 0
 
 
+def _say_rooms(rooms: dict[str, str]) -> None:
+    print(json.dumps({"ready": True, "rooms": rooms}), flush=True)
+
+
+def _run_ble(options: argparse.Namespace) -> int:
+    from firmware_sim.ble.ward import load_plan as load_rooms  # Bumble takes its time to load
+    from firmware_sim.ble.ward import serve as serve_rooms
+
+    host, _, port = options.listen.rpartition(":")
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        work = asyncio.ensure_future(serve_rooms(load_rooms(options.plan), host, int(port), options.control, _say_rooms))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, work.cancel)
+        if options.with_parent:
+            threading.Thread(target=_until_eof, args=(lambda: loop.call_soon_threadsafe(work.cancel),), daemon=True).start()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+
+    asyncio.run(run())
+    return 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0 when done, 1 when the running fleet refused, 2 for a wrong call."""
     options = _parser().parse_args(arguments)
     try:
         if options.command == "fleet":
             return _run_fleet(options)
+        if options.command == "ble":
+            return _run_ble(options)
         if options.command == "trigger":
             body: dict[str, object] = {"incident": options.incident, "person": options.person}
         elif options.command == "link":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from dataclasses import dataclass
@@ -36,3 +37,8 @@ class DeviceClock:
         if self.absent:
             return None
         return t_world_ms + self.offset_ms + int((t_world_ms - self.born_ms) * self.drift_ppm / 1e6)
+
+
+async def nap(delay_s: float) -> None:
+    """Wait on the running loop."""
+    await asyncio.sleep(max(0.0, delay_s))

@@ -1,0 +1,281 @@
+"""One Bluetooth device: its GATT server, what it measures on its person, its memory, and how its link misbehaves on command."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+from bumble.att import ATT_Error
+from bumble.core import AdvertisingData
+from bumble.device import Device
+from bumble.gatt import Service
+from bumble.hci import Address
+from bumble.host import Host
+from bumble.transport.common import AsyncPipeSink
+
+from firmware_sim.ble import racp, services, wire
+from firmware_sim.ble.radio import Room
+from firmware_sim.clock import DeviceClock, nap, world_ms
+from firmware_sim.people import Person, Vitals
+
+ADVERT_MS = 160.0
+BATTERY_EVERY_S = 60.0
+SERVICES = {"wearable": (0x180D, 0x1822), "oximeter": (0x1822,), "strap": (0x180D,), "glucometer": (0x1808,), "cuff": (0x1810,)}
+INDICATION_S = 10.0
+UTC_OFFSET_MS = 8 * 3600 * 1000  # health devices keep local time
+
+
+class Peripheral:
+    """A device of one kind: wearable (heart rate and oximeter), strap, oximeter, glucometer or cuff."""
+
+    def __init__(self, name: str, kind: str, room: Room, person: Person, *, address: str, clock: DeviceClock | None = None) -> None:
+        if kind not in SERVICES:
+            raise ValueError(f"unknown kind of Bluetooth device {kind!r}; known: {', '.join(SERVICES)}")
+        self.name = name
+        self.kind = kind
+        self.person = person
+        self.clock = clock or DeviceClock(offset_ms=UTC_OFFSET_MS)
+        self.memory = racp.Memory()
+        self.battery_pct = 90.0
+        self.worn = True
+        self.silent = False
+        self.on_air = True  # advertises while nobody is connected
+        self.record_pause_s = 0.0  # between two records that are reported
+        self.sent: dict[int, list[tuple[int, bytes]]] = {}  # per characteristic: (world ms, bytes) that went out, the latest thousands
+        self.connects = 0
+        self.pending: list[bytes] = []  # a cuff's measurements that no gateway has confirmed
+        self._rng = random.Random(f"ble-{name}")
+        self.address = address
+        self._controller = room.controller(name)
+        self._phase = 0.0  # since the last beat
+        self._battery_due_s = 0.0
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._serving = False
+        self._sending = False
+        self._characteristics: dict[int, services.Value] = {}
+        self._radio = asyncio.Lock()
+        self._radio_job: asyncio.Task[None] | None = None
+        host = Host(self._controller, AsyncPipeSink(self._controller))
+        self.device = Device(name=name, address=Address(address, Address.RANDOM_DEVICE_ADDRESS), host=host)
+
+    # --- life
+
+    async def start(self) -> None:
+        """Power on and advertise."""
+        self.device.add_services(self._services())
+        uuids = b"".join(uuid.to_bytes(2, "little") for uuid in SERVICES[self.kind])
+        self.device.advertising_data = bytes(AdvertisingData([
+            (AdvertisingData.FLAGS, b"\x06"),
+            (AdvertisingData.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS, uuids),
+            (AdvertisingData.SHORTENED_LOCAL_NAME, self.name.encode()[:16]),
+        ]))  # fmt: skip
+        self.device.on("connection", self._connected)
+        await self.device.power_on()
+        await self.advertise(self.on_air)
+
+    async def advertise(self, on: bool) -> None:
+        """Go on the air, or off it; a link that stands is kept."""
+        self.on_air = on
+        # A command that is cut off in the middle would leave its answer to the next one: never cancelled, never two at once.
+        self._radio_job = asyncio.ensure_future(self._set_advertising())
+        await asyncio.shield(self._radio_job)
+
+    async def _set_advertising(self) -> None:
+        async with self._radio:
+            if self.on_air and not self.device.connections:
+                await self.device.start_advertising(advertising_interval_min=ADVERT_MS, advertising_interval_max=ADVERT_MS)
+            elif not self.on_air:
+                await self.device.stop_advertising()
+
+    def drop(self) -> int:
+        """Lose the link as when somebody walks out of range."""
+        return self._controller.lose_links()
+
+    def refuse(self, times: int = 1) -> None:
+        """Let the next connections fail to be established."""
+        self._controller.refusals = times
+
+    async def close(self) -> None:
+        """Power off."""
+        jobs = list(self._jobs)
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
+        if self._radio_job is not None:
+            await self._radio_job
+        self._controller.hang_up()
+        await self.device.power_off()
+
+    @property
+    def connected(self) -> bool:
+        """Whether a gateway is connected."""
+        return bool(self.device.connections)
+
+    def _connected(self, connection: Any) -> None:
+        self.connects += 1
+        connection.on("disconnection", self._disconnected)
+        if self.kind == "cuff":
+            self._run(self._send_pending(connection))
+
+    def _disconnected(self, _reason: int) -> None:
+        for job in list(self._jobs):
+            job.cancel()
+        self._serving = False
+        if self.on_air:
+            self._run(self.advertise(True))
+
+    def _run(self, work: Any) -> None:
+        job: asyncio.Task[None] = asyncio.ensure_future(work)
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+
+    # --- services
+
+    def _services(self) -> list[Service]:
+        made = [services.device_information(services.Label(model=f"sim-{self.kind}", serial=self.name))]
+        self._add(0x2A19, services.readable(0x2A19, lambda: bytes([round(self.battery_pct)]), notify=True))
+        made.append(services.service(0x180F, self._characteristics[0x2A19]))
+        if self.kind in ("wearable", "strap"):
+            self._add(0x2A37, services.notified(0x2A37))
+            made.append(services.service(0x180D, self._characteristics[0x2A37], services.readable(0x2A38, b"\x02")))
+        if self.kind in ("wearable", "oximeter"):
+            self._add(0x2A5F, services.notified(0x2A5F))
+            made.append(services.service(0x1822, self._characteristics[0x2A5F], services.readable(0x2A60, b"\x00\x00")))
+        if self.kind == "glucometer":
+            self._add(0x2A18, services.notified(0x2A18))
+            self._add(0x2A34, services.notified(0x2A34))
+            self._add(0x2A52, services.control_point(0x2A52, self._on_control))
+            made.append(services.service(
+                0x1808, *(self._characteristics[uuid] for uuid in (0x2A18, 0x2A34)), services.readable(0x2A51, b"\x21\x00"),
+                self._characteristics[0x2A52],
+            ))  # fmt: skip
+        if self.kind == "cuff":
+            self._add(0x2A35, services.indicated(0x2A35))
+            made.append(services.service(0x1810, self._characteristics[0x2A35], services.readable(0x2A49, b"\x00\x00")))
+        if self.kind in ("cuff", "glucometer"):
+            made.append(services.service(0x1805, services.readable(0x2A2B, lambda: wire.current_time(self.now_ms()))))
+        return made
+
+    def _add(self, uuid: int, characteristic: services.Value) -> None:
+        self._characteristics[uuid] = characteristic
+
+    def now_ms(self) -> int:
+        """What the device's clock shows, local time as if it were UTC."""
+        shown = self.clock.read_ms(world_ms())
+        return 0 if shown is None else shown
+
+    def subscribed(self, uuid: int) -> bool:
+        """Whether the gateway listens to a characteristic."""
+        handle = self._characteristics[uuid].handle
+        return any(any(cccds.get(handle, b"\0")) for cccds in self.device.gatt_server.subscribers.values())
+
+    # --- measurements
+
+    async def step(self, vitals: Vitals, dt_s: float) -> None:
+        """A second of life: beats and saturation go out to whoever listens."""
+        self._battery_due_s -= dt_s
+        self.battery_pct = max(1.0, self.battery_pct - 0.0001 * dt_s)
+        if self.silent or not self.connected:
+            return
+        if 0x2A37 in self._characteristics:
+            await self._notify(0x2A37, wire.heart_rate(round(vitals.hr_bpm), self._beats(vitals.hr_bpm, dt_s), worn=self.worn))
+        if 0x2A5F in self._characteristics:
+            await self._notify(0x2A5F, wire.plx_continuous(round(vitals.spo2_pct), round(vitals.hr_bpm)))
+        if self._battery_due_s <= 0:
+            self._battery_due_s = BATTERY_EVERY_S
+            await self._notify(0x2A19, bytes([round(self.battery_pct)]))
+
+    def _beats(self, hr_bpm: float, dt_s: float) -> list[float]:
+        """RR intervals in seconds of the beats that fell into this step."""
+        self._phase += dt_s
+        found: list[float] = []
+        while len(found) < 9:
+            rr_s = 60.0 / max(25.0, hr_bpm) * self._rng.gauss(1.0, 0.03)
+            if self._phase < rr_s:
+                return found
+            self._phase -= rr_s
+            found.append(rr_s)
+        self._phase = 0.0
+        return found
+
+    def measure_glucose(self, vitals: Vitals, *, sequence: int | None = None, context: bool = False) -> racp.Record:
+        """A drop of blood: one more record in the memory."""
+        number = sequence if sequence is not None else (self.memory.records[-1].sequence + 1 if self.memory.records else 1)
+        payload = wire.glucose(number, self.now_ms(), vitals.glucose_mmol_l, context=context)
+        record = racp.Record(number, payload, wire.glucose_context(number, meal=1) if context else None)
+        self.memory.records.append(record)
+        return record
+
+    def fill_memory(self, count: int, *, every_s: int = 3600) -> None:
+        """So many records, the last of them just made."""
+        now_ms = self.now_ms()
+        first = self.memory.records[-1].sequence + 1 if self.memory.records else 1
+        for index in range(count):
+            number, at_ms = first + index, now_ms - (count - index) * every_s * 1000
+            self.memory.records.append(racp.Record(number, wire.glucose(number, at_ms, round(self._rng.uniform(4.0, 12.0), 1))))
+
+    def measure_pressure(self, vitals: Vitals, *, timed: bool = True) -> bytes:
+        """A measurement of the cuff, indicated as soon as a gateway listens and kept until it has confirmed it."""
+        t_ms = self.now_ms() if timed else None
+        payload = wire.blood_pressure(round(vitals.sbp_mmhg), round(vitals.dbp_mmhg), t_ms, pulse_bpm=round(vitals.hr_bpm))
+        self.pending.append(payload)
+        for connection in list(self.device.connections.values()):
+            self._run(self._send_pending(connection))
+        return payload
+
+    # --- sending
+
+    async def _notify(self, uuid: int, payload: bytes) -> None:
+        if not self.subscribed(uuid):
+            return
+        self._keep(uuid, payload)
+        await self.device.notify_subscribers(self._characteristics[uuid], payload)
+
+    def _keep(self, uuid: int, payload: bytes) -> None:
+        rows = self.sent.setdefault(uuid, [])
+        rows.append((world_ms(), payload))
+        del rows[:-20_000]
+
+    async def _send_pending(self, connection: Any) -> None:
+        """Indicate what waits, oldest first; a measurement leaves the memory once it is confirmed."""
+        if self._sending:
+            return
+        self._sending = True
+        try:
+            while self.pending:
+                while not self.subscribed(0x2A35):
+                    await nap(0.02)
+                async with asyncio.timeout(INDICATION_S):
+                    await self.device.indicate_subscriber(connection, self._characteristics[0x2A35], self.pending[0])
+                self._keep(0x2A35, self.pending.pop(0))
+        except TimeoutError:
+            return  # it waits for the next connection
+        finally:
+            self._sending = False
+
+    async def _on_control(self, connection: Any, request: bytes) -> None:
+        """A request to the record access control point."""
+        if not self.subscribed(0x2A52) or not self.subscribed(0x2A18):
+            raise ATT_Error(services.CCCD_MISSING)
+        if self._serving and request[:1] != bytes([racp.ABORT]):
+            raise ATT_Error(services.IN_PROGRESS)
+        self._serving = True
+        self._run(self._serve(connection, bytes(request)))
+
+    async def _serve(self, connection: Any, request: bytes) -> None:
+        async def send(record: racp.Record) -> None:
+            await nap(self.record_pause_s)
+            await self._notify(0x2A18, record.measurement)
+            if record.context is not None:
+                await self._notify(0x2A34, record.context)
+
+        async def indicate(payload: bytes) -> None:
+            self._serving = False
+            async with asyncio.timeout(INDICATION_S):
+                await self.device.indicate_subscriber(connection, self._characteristics[0x2A52], payload)
+
+        try:
+            await racp.serve(self.memory, request, send, indicate)
+        except TimeoutError:
+            self._serving = False

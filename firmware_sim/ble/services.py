@@ -1,0 +1,67 @@
+"""GATT services of the simulated devices, with the permissions that Bumble's server does not enforce by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bumble.att import ATT_Error, Attribute
+from bumble.core import UUID
+from bumble.gatt import Characteristic, CharacteristicValue, Service
+
+READ_NOT_PERMITTED, CCCD_MISSING, IN_PROGRESS = 0x02, 0xFD, 0xFE
+_READ, _WRITE = Characteristic.Properties.READ, Characteristic.Properties.WRITE
+_NOTIFY, _INDICATE = Characteristic.Properties.NOTIFY, Characteristic.Properties.INDICATE
+
+Connection = Any  # Bumble's device connection
+Value = Characteristic[bytes]
+
+
+def _forbid(_connection: Connection) -> bytes:
+    raise ATT_Error(READ_NOT_PERMITTED)
+
+
+def notified(uuid: int) -> Value:
+    """A characteristic that is notified only."""
+    return Characteristic(UUID.from_16_bits(uuid), _NOTIFY, Attribute.READABLE, CharacteristicValue(read=_forbid))
+
+
+def indicated(uuid: int) -> Value:
+    """A characteristic that is indicated only."""
+    return Characteristic(UUID.from_16_bits(uuid), _INDICATE, Attribute.READABLE, CharacteristicValue(read=_forbid))
+
+
+def readable(uuid: int, read: bytes | Callable[[], bytes], *, notify: bool = False) -> Value:
+    """A characteristic that is read, its value fixed or made at each reading."""
+    value = read if isinstance(read, bytes) else CharacteristicValue(read=lambda _connection: read())
+    return Characteristic(UUID.from_16_bits(uuid), _READ | _NOTIFY if notify else _READ, Attribute.READABLE, value)
+
+
+def control_point(uuid: int, write: Callable[[Connection, bytes], Awaitable[None]]) -> Value:
+    """A characteristic that is written and answers by indications."""
+    value = CharacteristicValue(read=_forbid, write=write)
+    return Characteristic(UUID.from_16_bits(uuid), _WRITE | _INDICATE, Attribute.READABLE | Attribute.WRITEABLE, value)
+
+
+def service(uuid: int, *characteristics: Value) -> Service:
+    """A primary service."""
+    return Service(UUID.from_16_bits(uuid), list(characteristics))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """What Device Information says."""
+
+    maker: str = "Anxin Sim"
+    model: str = "sim"
+    serial: str = "0001"
+    firmware: str = "1.0.0"
+
+
+def device_information(label: Label) -> Service:
+    """Device Information (0x180A)."""
+    return service(
+        0x180A, readable(0x2A29, label.maker.encode()), readable(0x2A24, label.model.encode()),
+        readable(0x2A25, label.serial.encode()), readable(0x2A26, label.firmware.encode()),
+    )  # fmt: skip
