@@ -155,10 +155,11 @@ _SITE: Mapping[Role, Mapping[FieldClass, frozenset[Action]]] = {
     },
 }
 
-# Data about the installation as a whole; operators and clinicians need ALL_SITES for it.
+# Data about the installation as a whole; operators and clinicians need ALL_SITES for it. Its alerts (faults of the gateway, a call
+# of a device that nobody bound) are everybody's who has a site: an alert that nobody may see is an alert that nobody owns.
 _WHOLE: Mapping[Role, Mapping[FieldClass, frozenset[Action]]] = {
-    Role.CAREGIVER: {_F.SYSTEM: frozenset({_R})},
-    Role.CLINICIAN: {_F.SYSTEM: frozenset({_R}), _F.LIMITS: frozenset({_R, _W})},
+    Role.CAREGIVER: {_F.ALERTS: frozenset({_R, _A}), _F.SYSTEM: frozenset({_R})},
+    Role.CLINICIAN: {_F.ALERTS: frozenset({_R, _A}), _F.SYSTEM: frozenset({_R}), _F.LIMITS: frozenset({_R, _W})},
     Role.OPERATOR: {
         _F.REGISTRY: frozenset({_R, _W}),
         _F.STAFF: frozenset({_R, _W}),
@@ -215,6 +216,8 @@ def _reaches_site(subject: Subject, site_id: str) -> bool:
 
 
 def _reaches_whole(subject: Subject, field_class: FieldClass) -> bool:
+    if field_class is FieldClass.ALERTS and subject.site_ids:
+        return True
     return subject.role is Role.ADMIN or field_class is FieldClass.SYSTEM or ALL_SITES in subject.site_ids
 
 

@@ -116,12 +116,15 @@ def _of_target(case: Case, target: Target, step: Step, routing: Routing) -> list
         return [_desk(routing)]
     if target.kind == "staff":
         return [_person(target.id, step.channels, routing)]
-    site_id, zone_id = case.view.site_id, case.view.zone_id
-    if site_id is None:
+    if case.view.site_id is None and _desk(routing).routes:
         return [Recipient(id=f"role:{target.id}", told=False, reason="no_site")]
-    on_duty = rota.on_duty(routing.view, site_id, zone_id, target.id, routing.now_ns)
+    # A fault of the gateway, or a call of a device that nobody bound: where no desk can be reached, whoever is on duty anywhere hears it.
+    sites = routing.view.sites if case.view.site_id is None else (case.view.site_id,)
+    zone_id, view = case.view.zone_id, routing.view
+    on_duty = list(dict.fromkeys(one for site_id in sites for one in rota.on_duty(view, site_id, zone_id, target.id, routing.now_ns)))
     found = [_person(staff_id, step.channels, routing) for staff_id in on_duty]
-    absent = [one for one in rota.rostered(routing.view, site_id, zone_id, target.id) if one not in on_duty]
+    rostered = dict.fromkeys(one for site_id in sites for one in rota.rostered(view, site_id, zone_id, target.id))
+    absent = [one for one in rostered if one not in on_duty]
     found += [Recipient(id=one, name=_name(one, routing), told=False, reason="off_duty") for one in absent]
     return found or [Recipient(id=f"role:{target.id}", told=False, reason="nobody_rostered")]
 

@@ -93,7 +93,7 @@ class Query:
         seen = [tile.resident.id for tile in shown if tile.resident is not None]
         await self._looks.looked(asker, "wall", f"{site_id}/{zone_id or '*'}", residents=seen)
         cursor = self.cursor()
-        alerts = [alert for alert in await self._open_alerts(asker) if alert.site_id == site_id and zone_id in (None, alert.zone_id)]
+        alerts = [alert for alert in await self._open_alerts(asker) if _on_wall(alert, site_id, zone_id)]
         site = view.sites[site_id]
         return {
             "t_ms": now_ns // NS_PER_MS,
@@ -282,3 +282,10 @@ def _letter_json(row: deadletter.StoredLetter) -> dict[str, Any]:
     document: dict[str, Any] = plain(replace(row, payload=b""))
     del document["payload"]
     return {**document, "complete": row.complete}
+
+
+def _on_wall(alert: AlertView, site_id: str, zone_id: str | None) -> bool:
+    """Whether an alert belongs on the wall of a site or a zone; one that belongs to no site stands on all of them."""
+    if alert.site_id is None:
+        return True
+    return alert.site_id == site_id and zone_id in (None, alert.zone_id)

@@ -93,7 +93,7 @@ async def test_backoff_grows_and_is_capped_and_the_page_arrives_in_the_end(tmp_p
         await house.wait(59)
         gaps = [b - a for a, b in zip(phone.tried[1:], phone.tried[2:], strict=False)]
         assert gaps == sorted(gaps) or max(gaps) <= 30
-        assert 4 <= len(phone.tried) <= 12
+        assert 4 <= len(phone.tried) <= 20  # two pages: the call's, and that this very channel is down
         phone.outcome = DELIVERED
         await house.wait(31)
         assert phone.delivered

@@ -301,6 +301,12 @@ async def test_a_fault_of_the_gateway_is_a_technical_alert_while_it_lasts(tmp_pa
         assert house.alert().state is AlertState.CLEARED
 
 
+async def test_without_a_desk_an_unbound_device_and_a_fault_call_whoever_is_on_duty(tmp_path: Path) -> None:
+    async with ward(tmp_path, desk_channels=()) as house:
+        await house.finding("call.sos", Priority.HIGH, who=None, kind=AlertKind.CALL, device="button-7")
+        assert house.told() == [("li", "new")]
+
+
 async def test_unbound_device_calls_the_desk(tmp_path: Path) -> None:
     async with ward(tmp_path) as house:
         await house.finding("call.sos", Priority.HIGH, who=None, kind=AlertKind.CALL, device="button-7")

@@ -52,6 +52,11 @@ def mine(subject: Subject, scope: Scope) -> bool:
     return scope.site_id is not None and scope.site_id in subject.site_ids
 
 
+def everybodys_alert(subject: Subject, action: Action, what: FieldClass) -> bool:
+    """A fault of the gateway, or a call of a device that nobody bound: whoever works at any site may see and own it."""
+    return what is F.ALERTS and action in (A.READ, A.ACT) and len(subject.site_ids) > 0
+
+
 def family_may(subject: Subject, action: Action, scope: Scope, what: FieldClass, why: Purpose) -> bool:
     """Family reads of one person what that person consented to, and who it is; nothing else at all."""
     if why is not Purpose.FAMILY or action is not A.READ or scope.resident_id is None:
@@ -80,7 +85,7 @@ def caregiver_may(subject: Subject, action: Action, scope: Scope, what: FieldCla
     if why is not Purpose.CARE:
         return False
     if kind_of(scope) == "whole":
-        return what is F.SYSTEM and action is A.READ
+        return (what is F.SYSTEM and action is A.READ) or everybodys_alert(subject, action, what)
     person = kind_of(scope) == "person"
     if not mine(subject, scope) or (person and not scope.present):
         return False
@@ -108,6 +113,8 @@ def clinician_may(subject: Subject, action: Action, scope: Scope, what: FieldCla
         }[action]
     if kind_of(scope) == "whole" and what is F.SYSTEM:
         return action is A.READ
+    if kind_of(scope) == "whole" and everybodys_alert(subject, action, what):
+        return True
     if not mine(subject, scope):
         return False
     if what is F.LIMITS:
@@ -125,6 +132,8 @@ def operator_may(subject: Subject, action: Action, scope: Scope, what: FieldClas
         return False
     if kind_of(scope) == "whole" and what is F.SYSTEM:
         return action in (A.READ, A.WRITE)
+    if kind_of(scope) == "whole" and everybodys_alert(subject, action, what):
+        return True
     if not mine(subject, scope):
         return False
     if kind_of(scope) == "person":
