@@ -49,7 +49,8 @@ def marks(gateway: Gateway, device: str, boot_id: str) -> list[tuple[int, int, i
 
 
 def _rows(block: ReadingBlock, device: str, boot_id: str) -> list[tuple[int, int, int]]:
-    mine = [i for i in range(len(block.value)) if block.devices[block.device[i]] == device and block.frames[block.frame[i]].boot_id == boot_id]
+    frames = [frame.boot_id == boot_id and frame.device == device for frame in block.frames]
+    mine = [i for i in range(len(block.value)) if frames[block.frame[i]]]
     return [(int(block.t_measured_ns[i]), int(block.t_received_ns[i]), int(block.mark[i])) for i in mine]
 
 
