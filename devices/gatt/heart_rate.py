@@ -30,6 +30,7 @@ def decode(topic: str, payload: bytes, facts: DeviceFacts) -> Message:
         reader.uint(2, "energy expended")
     intervals: list[int] = []
     if flags & _RR:
+        intervals.append(reader.uint(2, "rr interval"))
         while reader.left:
             intervals.append(reader.uint(2, "rr interval"))
     reader.end(flags & _RESERVED)

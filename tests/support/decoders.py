@@ -15,7 +15,7 @@ import yaml
 
 from devices.catalog import Channel
 from devices.codes import BY_KEY
-from devices.model import Call, CallKind, Message, Quality, Sample, Series, Wave
+from devices.model import Call, CallKind, DeviceFacts, Message, Quality, Sample, Series, Wave
 from tests.support import ROOT
 
 CASES = ROOT / "tests" / "cases"
@@ -35,6 +35,16 @@ class Case:
     def error(self) -> str | None:
         """Text of the DecodeError, None for a good vector."""
         return self.expected.get("error")
+
+    @property
+    def device(self) -> DeviceFacts:
+        """What was known of the device."""
+        return DeviceFacts(device="dev-7", facts=self.expected.get("known", {}))
+
+    @property
+    def of_facts(self) -> bool:
+        """Whether it is about the device itself and holds no readings."""
+        return self.expected.get("reads") == "facts"
 
 
 def _payload(raw: dict[str, Any]) -> bytes:
@@ -76,8 +86,10 @@ def judge(message: Message, channel: Channel, topic: str) -> None:
     """What every decoded message must fulfil, whatever it was made of."""
     assert type(message) is Message
     assert message.items
-    assert message.device == dict(zip(channel.pattern.split("/"), topic.split("/"), strict=True))["{device}"]
+    assert message.device == dict(zip(channel.pattern.split("/"), topic.split("/"), strict=True)).get("{device}")
     assert message.seq is None or 0 <= message.seq < INT64
+    assert message.record is None or (type(message.record) is bytes and len(message.record) > 0)
+    assert message.user is None or 0 <= message.user < 255
     _judge_time(message.t_device_ns)
     for item in message.items:
         match item:
