@@ -26,6 +26,7 @@ class Pages:
         )
         self._environment.filters["number"] = number
         self.stylesheet = (_HERE / "style.css").read_text(encoding="utf-8")
+        self.icon = (_HERE / "icon.svg").read_text(encoding="utf-8")
 
     @staticmethod
     def language(accept_language: str, preferred: str | None = None) -> str:

@@ -73,6 +73,12 @@ async def style(request: Request) -> Response:
     return Response(_pages(request).stylesheet, media_type="text/css", headers={"Cache-Control": "public, max-age=300"})
 
 
+@router.get("/icon.svg", dependencies=[guard(OPEN)])
+async def icon(request: Request) -> Response:
+    """The icon of the pages: without one, browsers ask for a file that is not there."""
+    return Response(_pages(request).icon, media_type="image/svg+xml", headers={"Cache-Control": "public, max-age=300"})
+
+
 @router.get("/login", dependencies=[guard(OPEN)])
 async def login_page(request: Request) -> Response:
     """The sign-in form."""

@@ -18,7 +18,7 @@ function setBusy(id: string, on: boolean): void {
 }
 
 export async function act(alert: Alert, action: Action, more: Params = {}): Promise<void> {
-  if (busy.value.has(alert.id)) return;
+  if (action !== "reopen" && busy.value.has(alert.id)) return;
   setBusy(alert.id, true);
   try {
     const after = (await api.act(alert, action, more)).alert;

@@ -52,6 +52,7 @@ export const api = {
   signIn: (user: string, password: string) => call<{ me: Me }>("POST", "/session", { user, password }),
   signOut: () => call<unknown>("DELETE", "/session"),
   changePassword: (old: string, fresh: string) => call<unknown>("POST", "/me/password", { old, new: fresh }),
+  language: (lang: string) => call<unknown>("POST", "/me/lang", { lang }),
   wall: (site: string, zone: string | null) => call<Wall>("GET", `/wall?site=${id(site)}${zone === null ? "" : `&zone=${id(zone)}`}`),
   alerts: () => call<Alerts>("GET", "/alerts?limit=500"),
   detail: (alert: string) => call<Detail>("GET", `/alerts/${id(alert)}`),

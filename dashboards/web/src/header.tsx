@@ -1,16 +1,22 @@
 // What stands at the head of every page: connection, sound, site, language, person, clock.
 import { useEffect } from "preact/hooks";
-import { api } from "./api";
-import { ago, clock, lang, setLang, t, tCode } from "./i18n";
+import { api, type Problem } from "./api";
+import { ago, clock, lang, setLang, t, tCode, type Lang } from "./i18n";
 import { toLogin } from "./load";
-import { notice } from "./notice";
+import { notice, say } from "./notice";
 import { arm, armedAt, tryArm } from "./sound";
 import { connected, faults, heardAt, me, now, queue, serverNow, site, tz, walls, zone } from "./state";
+
+// This screen at once, and the person's other screens and messages from now on; if that cannot be kept, this screen is right all the same.
+function speak(next: Lang): void {
+  setLang(next);
+  if (me.value !== null) api.language(next).catch((error: unknown) => say({ text: tCode(`error.${(error as Problem).code}`) }));
+}
 
 export function LangSwitch() {
   const next = lang.value === "zh" ? "en" : "zh";
   return (
-    <button type="button" class="plain" data-lang={next} lang={next === "zh" ? "zh-CN" : "en"} onClick={() => setLang(next)}>
+    <button type="button" class="plain" data-lang={next} lang={next === "zh" ? "zh-CN" : "en"} onClick={() => speak(next)}>
       {next === "zh" ? "中文" : "English"}
     </button>
   );

@@ -1,0 +1,30 @@
+"""One Chromium and, where a module asks for it, one real gateway per module; every screen is checked for errors when its test ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.screens import Screens, chromium
+from tests.browser.wards import Ward, running_ward
+
+
+@pytest.fixture(scope="module")  # not session: the playwright loop must be gone before the next asynchronous test
+def chrome() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def live_ward() -> Iterator[Ward]:
+    with running_ward() as made:
+        yield made
+
+
+@pytest.fixture
+def screens(chrome: Browser, live_ward: Ward) -> Iterator[Screens]:
+    made = Screens(chrome, live_ward)
+    yield made
+    made.close()
