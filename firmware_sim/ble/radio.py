@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from typing import Any
 
@@ -12,9 +11,11 @@ from bumble.controller import Connection, Controller
 from bumble.link import LocalLink
 from bumble.transport.common import AsyncPipeSink, StreamPacketSink, StreamPacketSource
 
-LOG = logging.getLogger("firmware_sim.ble")
+from firmware_sim.clock import nap
+
 PERIPHERALS_PER_LINK = 10  # every advert goes to every controller of a link: the cost grows with the square
 UNREAD_BYTES = 4 << 20  # a gateway that does not read loses its dongle
+NO_ANSWER_S = 0.05
 LOST = hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR
 NOT_ESTABLISHED = hci.HCI_ErrorCode.CONNECTION_FAILED_TO_BE_ESTABLISHED_ERROR
 
@@ -61,9 +62,15 @@ class SimController(Controller):
         mine = self.le_legacy_advertiser.address == packet.advertiser_address
         if mine and (self.refusals > 0 or not self.le_legacy_advertiser.enabled):
             self.refusals = max(0, self.refusals - 1)
-            self.link.send_ll_control_pdu(packet.advertiser_address, packet.initiator_address, ll.TerminateInd(NOT_ESTABLISHED))
+            self._job = asyncio.ensure_future(self._give_up(packet))
             return
         super().on_le_connect_ind(packet)
+
+    async def _give_up(self, packet: ll.ConnectInd) -> None:
+        """An initiator learns after some connection intervals that nobody is there."""
+        await nap(NO_ANSWER_S)
+        if self.link.find_le_controller(packet.initiator_address) is not None:
+            self.link.send_ll_control_pdu(packet.advertiser_address, packet.initiator_address, ll.TerminateInd(NOT_ESTABLISHED))
 
     def hang_up(self) -> None:
         """Drop every link without a word to the own host, as a power cut does; peers see a timeout."""
