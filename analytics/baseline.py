@@ -82,10 +82,10 @@ def new_minute(table: Table, rows: Rows, t_ns: NDArray[np.int64]) -> NDArray[np.
 
 
 def close_minute(table: Table, rows: Rows, params: Table) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """End the minute under way of rows that have one: z float64[n] of its mean (0 while no baseline is ready) and its weight
-    float64[n], the independent samples that it stands for; then teach the routine.
+    """End the minute under way of rows that have one, and teach the routine: (z of its mean, weight), float64[n] each.
 
-    z is taken against the routine of the hour where that is known well enough, else against the state before the minute.
+    z is 0 while no baseline is ready; the weight is the share of an independent sample that the minute stands for. z is taken
+    against the routine of the hour where that is known well enough, else against the state before the minute.
     """
     minute = table["minute"][rows]
     mean = table["sum"][rows] / np.maximum(table["count"][rows], 1)

@@ -72,16 +72,6 @@ class Timing:
     area: NDArray[np.float64]  # inf = the integral does not count
     need: NDArray[np.int64]  # bad readings of the last three; 1 = time decides
 
-    def take(self, index: NDArray[np.int64]) -> Timing:
-        """The settings of some of the rows."""
-        return Timing(
-            t_on_ns=self.t_on_ns[index],
-            t_off_ns=self.t_off_ns[index],
-            hold_ns=self.hold_ns[index],
-            area=self.area[index],
-            need=self.need[index],
-        )
-
 
 @dataclass(slots=True, kw_only=True)
 class Changes:
@@ -129,24 +119,16 @@ class Changes:
         self.ended_ns[at] = table["onset_ns"][rows[at]]
 
 
+def busy(table: Table, rows: Rows, bad: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Positions of the readings that have anything to do with a condition: all others need no step, and nearly all are others."""
+    return np.flatnonzero(bad | (table["state"][rows] != OK) | (table["recent"][rows] != 0))
+
+
 def step(table: Table, rows: Rows, seen: Input, timing: Timing) -> Changes:
-    """Take one reading per row (rows int64[n], unique) and return the transitions in the same order."""
-    busy = (table["state"][rows] != OK) | seen.bad | (table["recent"][rows] != 0)
-    index = np.flatnonzero(busy)
-    if not len(index):
-        changes = Changes.idle(len(rows))
-    else:
-        changes = Changes.none(len(rows))
-        some = Input(
-            key=seen.key[index], t_ns=seen.t_ns[index], bad=seen.bad[index], extreme=seen.extreme[index], safe=seen.safe[index],
-            depth=seen.depth[index], origin=seen.origin[index],
-        )  # fmt: skip
-        part = Changes.none(len(index))
-        settings = timing.take(index)
-        _advance(table, rows[index], some.t_ns, settings, part)
-        _take(table, rows[index], some, settings, part)
-        for name in ("change", "onset_key", "onset_ns", "ended_key", "ended_ns"):
-            getattr(changes, name)[index] = getattr(part, name)
+    """Take one reading per row (rows int64[n], unique; those that are not `busy` may be left out): transitions in the same order."""
+    changes = Changes.none(len(rows))
+    _advance(table, rows, seen.t_ns, timing, changes)
+    _take(table, rows, seen, timing, changes)
     table["last_ns"][rows] = seen.t_ns
     table["depth"][rows] = seen.depth
     return changes
@@ -208,7 +190,7 @@ def _advance(table: Table, rows: Rows, t_ns: NDArray[np.int64], timing: Timing, 
 
 def _take(table: Table, rows: Rows, seen: Input, timing: Timing, changes: Changes) -> None:
     """Apply the new reading after time has passed."""
-    gap_ns = seen.t_ns - table["last_ns"][rows]
+    gap_ns = seen.t_ns - table["last_ns"][rows]  # of no meaning, and not used, where nothing is under way
     dt_ns = np.clip(gap_ns, 0, timing.hold_ns)
     table["since_ns"][rows] += gap_ns.clip(min=0) - dt_ns  # time of which nothing is known counts for nothing
     recent = ((table["recent"][rows].astype(np.int64) << 1) | seen.bad) & _THREE

@@ -6,6 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def last_of(series: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Position of the last entry of each series, int64[max + 1]; what does not occur holds nonsense. series int64[n] >= 0, n > 0."""
+    last = np.empty(int(series.max()) + 1, dtype=np.int64)
+    last[series] = np.arange(len(series), dtype=np.int64)
+    return last
+
+
+def first_of(series: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Position of the first entry of each series, as `last_of`."""
+    return len(series) - 1 - last_of(series[::-1])
+
+
 def split(series: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     """Positions of round 0, 1, ...: round k holds the k-th reading of every series; positions ascend within a round.
 
@@ -14,14 +26,14 @@ def split(series: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     count = len(series)
     if count == 0:
         return []
+    position = np.arange(count, dtype=np.int64)
+    if (last_of(series)[series] == position).all():  # the usual batch: every series once, and no need to sort
+        return [position]
     order = np.argsort(series, kind="stable")
     ordered = series[order]
     fresh = np.empty(count, dtype=bool)
     fresh[0] = True
     np.not_equal(ordered[1:], ordered[:-1], out=fresh[1:])
-    if fresh.all():
-        return [np.arange(count, dtype=np.int64)]
-    position = np.arange(count, dtype=np.int64)
     rank_ordered = position - np.maximum.accumulate(np.where(fresh, position, 0))
     rank = np.empty(count, dtype=np.int64)
     rank[order] = rank_ordered

@@ -30,7 +30,8 @@ class Flat:
         "onset_key": Column("<i8", UNKNOWN),
         "onset_ns": Column("<i8", UNKNOWN),
         "origin": Column("|u1"),
-        "leap_value": Column("<f8", np.nan),  # an unconfirmed leap
+        "leap_value": Column("<f8", np.nan),  # the last leap
+        "leap_ns": Column("<i8", NEVER_NS),
         "good_value": Column("<f8", np.nan),  # the last value that was believed
         "good_ns": Column("<i8", NEVER_NS),
     }
@@ -43,19 +44,25 @@ class Flat:
 
     def screen(self, window: Window, state: Table) -> NDArray[np.bool_]:
         """bool[n]: leaps that nothing confirms yet. The second reading in a row at the new level is believed."""
-        rows, value, params = window.rows, window.value, window.params
+        rows, value = window.rows, window.value
         counts = window.usable & ~np.isnan(value) & (window.beyond == 0)
-        soon = (window.t_ns - state["good_ns"][rows]) / 1e9 < params["leap_s"][rows]
-        far = np.abs(value - state["good_value"][rows]) > params["leap"][rows]
-        confirmed = np.abs(value - state["leap_value"][rows]) <= params["leap"][rows]
-        leap = counts & soon & far & ~confirmed
-        if leap.any():
+        step = np.abs(value - state["good_value"][rows])
+        leap = np.zeros(len(rows), dtype=bool)
+        far = np.flatnonzero(counts & (step > window.params["leap"][rows]))
+        if len(far):
+            at = rows[far]
+            soon = (window.t_ns[far] - state["good_ns"][at]) / 1e9 < window.params["leap_s"][at]
+            # an unconfirmed leap counts as company only while it is one: the last believed value is older than it
+            confirmed = np.abs(value[far] - state["leap_value"][at]) <= window.params["leap"][at]
+            confirmed &= state["leap_ns"][at] > state["good_ns"][at]
+            leap[far] = soon & ~confirmed
             state["leap_value"][rows[leap]] = value[leap]
+            state["leap_ns"][rows[leap]] = window.t_ns[leap]
         good = counts & ~leap
-        state["good_value"][rows[good]] = value[good]
-        state["good_ns"][rows[good]] = window.t_ns[good]
-        state["leap_value"][rows[good]] = np.nan
-        return np.asarray(leap)
+        at = rows if good.all() else rows[good]
+        state["good_value"][at] = value if len(at) == len(rows) else value[good]
+        state["good_ns"][at] = window.t_ns if len(at) == len(rows) else window.t_ns[good]
+        return leap
 
     def step(self, window: Window, state: Table) -> Verdicts:
         """Count how long each series has stood still; LO and HI do stand still and are no flat line."""

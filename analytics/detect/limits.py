@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analytics import condition
 from analytics.condition import ACTIVE, CLEARING, PENDING, Changes, Input, Timing
-from analytics.detect.base import ALARM, NO_DATA, NOTHING, OK, Detector, Instant, Stage, Verdicts, Window
+from analytics.detect.base import ALARM, NOTHING, OK, Detector, Instant, Stage, Verdicts, Window, quiet
 from analytics.table import Column, Rows, Table
 
 COMMON = {
@@ -40,20 +40,36 @@ class Limit:
 
     def step(self, window: Window, state: Table) -> Verdicts:
         """Judge one reading per series; unusable ones change nothing and get NO_DATA."""
-        params, rows = window.params, window.rows
-        limit = params[self._limit][rows]
-        counts = window.usable & ~np.isnan(limit) & ~np.isnan(window.value)
-        if counts.all():
-            return self._judge(window, limit, state)
-        some = self._judge(window.take(counts), limit[counts], state)
-        changes = Changes.none(len(rows))
-        for name in ("change", "onset_key", "onset_ns", "ended_key", "ended_ns"):
-            getattr(changes, name)[counts] = getattr(some, name)
-        verdict = np.full(len(rows), NO_DATA, dtype=np.int8)
-        verdict[counts] = some.verdict
-        score = np.zeros(len(rows), dtype=np.float32)
-        score[counts] = some.score
-        return _verdicts(rows, verdict, score, changes)
+        params, rows, side = window.params, window.rows, self._side
+        excess = (window.value - params[self._limit][rows]) * side  # > 0 beyond the limit, NaN without a limit or value
+        counts = window.usable & ~np.isnan(excess)
+        shown = window.beyond == side  # LO or HI: the true value is beyond what the sensor can show
+        bad = counts & ((excess > 0) | shown)
+        answer = quiet(rows)
+        answer.verdict[counts] = OK
+        index = condition.busy(state, rows, bad)
+        index = index[counts[index]]
+        if not len(index):
+            return answer
+        rows, excess, shown, bad = rows[index], excess[index], shown[index], bad[index]
+        deep = shown | ((window.value[index] - params[self._extreme][rows]) * side >= 0)
+        seen = Input(
+            key=window.key[index],
+            t_ns=window.t_ns[index],
+            bad=bad,
+            extreme=bad & deep & ~window.doubtful[index],
+            safe=~shown & (excess <= -params["hysteresis"][rows]),
+            depth=np.maximum(excess, 0.0),
+            origin=window.origin[index],
+        )
+        changes = condition.step(state, rows, seen, self._timing(params, rows))
+        part = _answer(rows, changes, state)
+        answer.verdict[index], answer.score[index] = part.verdict, part.score
+        if changes.change.any():
+            answer.writable()
+            for name in ("change", "onset_key", "onset_ns", "ended_key", "ended_ns"):
+                getattr(answer, name)[index] = getattr(changes, name)
+        return answer
 
     def tick(self, instant: Instant, state: Table, params: Table) -> Verdicts:
         """Delays that run out while no reading comes."""
@@ -72,24 +88,6 @@ class Limit:
     def drop(self, rows: Rows, state: Table) -> Verdicts:
         """END for the rows' conditions, and a fresh start."""
         return _answer(rows, condition.drop(state, rows), state)
-
-    def _judge(self, window: Window, limit: NDArray[np.float64], state: Table) -> Verdicts:
-        params, rows, side = window.params, window.rows, self._side
-        excess = (window.value - limit) * side  # > 0 beyond the limit
-        shown = window.beyond == side  # LO or HI: the true value is beyond what the sensor can show
-        bad = (excess > 0) | shown
-        extreme = bad & ~window.doubtful & (shown | ((window.value - params[self._extreme][rows]) * side >= 0))
-        seen = Input(
-            key=window.key,
-            t_ns=window.t_ns,
-            bad=bad,
-            extreme=extreme,
-            safe=~shown & (excess <= -params["hysteresis"][rows]),
-            depth=np.maximum(excess, 0.0),
-            origin=window.origin,
-        )
-        changes = condition.step(state, rows, seen, self._timing(params, rows))
-        return _answer(rows, changes, state)
 
     def _timing(self, params: Table, rows: Rows) -> Timing:
         return Timing(

@@ -85,7 +85,9 @@ class Trend:
             self._cusum(closing, index[had], np.clip(z, -Z_LIMIT, Z_LIMIT), weight, state, answer)
         baseline.open_minute(state, window.rows, window.t_ns, window.params)
 
-    def _cusum(self, window: Window, index: NDArray[np.int64], z: NDArray[np.float64], weight: NDArray[np.float64], state: Table, answer: Verdicts) -> None:
+    def _cusum(
+        self, window: Window, index: NDArray[np.int64], z: NDArray[np.float64], weight: NDArray[np.float64], state: Table, answer: Verdicts
+    ) -> None:
         rows, t_ns = window.rows, window.t_ns
         smooth = state["zs"][rows] + SETTLE * weight * (z - state["zs"][rows])
         state["zs"][rows] = smooth

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from devices.codes import BY_KEY
+from devices.codes import BY_KEY, QUANTITIES
 from gateway.readings import Mark, ReadingBlock, StoredBlock
 from gateway.registry.view import RegistryView
 from gateway.vocabulary import AlertKind, Finding, Origin, Phase, Priority
@@ -37,7 +37,7 @@ CALLS: Mapping[int, tuple[str, Priority]] = MappingProxyType(
     }
 )
 _CANCEL = BY_KEY["call.cancel"].index
-_KINDS = np.array([*CALLS, _CANCEL], dtype=np.int16)
+_IS_CALL = np.isin(np.arange(len(QUANTITIES)), [*CALLS, _CANCEL])  # by quantity
 
 
 def finding_id(subject: str, rule: str, onset_offset: int, version: int) -> str:
@@ -60,7 +60,7 @@ class Calls:
     @staticmethod
     def holds(readings: ReadingBlock) -> bool:
         """Whether a block has any call."""
-        return bool(np.isin(readings.quantity, _KINDS).any())
+        return bool(_IS_CALL[readings.quantity].any())
 
     def step(self, block: StoredBlock, view: RegistryView) -> list[Finding]:
         """Findings of the block's calls in the order of their offsets; retained messages never page."""
@@ -68,7 +68,7 @@ class Calls:
         if readings is None:
             return []
         found: list[Finding] = []
-        for index in np.flatnonzero(np.isin(readings.quantity, _KINDS)):
+        for index in np.flatnonzero(_IS_CALL[readings.quantity]):
             mark = int(readings.mark[index])
             if mark & Mark.RETAINED or readings.value[index] < 0.5:  # a call without a value still pages
                 continue

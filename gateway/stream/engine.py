@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from analytics import rounds
 from analytics.detect.base import ALARM, Change, Detector, Instant, Stage, Verdicts, Window
 from analytics.detect.flat import Flat
+from analytics.detect.nodata import NoData
 from devices.codes import QUANTITIES, Kind
 from devices.model import Quality
 from gateway.events import EventRow
@@ -67,6 +69,7 @@ class Engine:
     def wire(self) -> None:
         """Bind the parts to each other, at the start and after a restore."""
         self.aligner = Aligner(self.bank, self.roster, self.view, self.config, self._ended)
+        (self._nodata,) = (detector for detector in self.bank.detectors if isinstance(detector, NoData))
         (self._flat,) = (detector for detector in self.bank.detectors if isinstance(detector, Flat))
         stage = self.bank.stage
         self._presence, self._quality = stage(Stage.PRESENCE), stage(Stage.QUALITY)
@@ -155,7 +158,7 @@ class Engine:
     # --- readings ----------------------------------------------------------------------------------------------------
 
     def _readings(self, first: int, readings: ReadingBlock) -> None:
-        names = np.array([self._device(name, int(readings.t_received_ns[0])) for name in readings.devices], dtype=np.int64)
+        names = self._names(readings)
         device = names[readings.device]
         self._found += self.clocks.step(first, readings, self.view, self.roster.bound[device])
         self._alive(first, readings, device)
@@ -242,34 +245,26 @@ class Engine:
 
     def _score(self, parts: list[Window]) -> None:
         """Hand each resident's newest parts of this block to the score: the latest in the journal, not the latest round."""
-        rows = np.concatenate([self.bank.series["resident"][part.rows] for part in parts])
-        part = np.concatenate([window.part for window in parts])
-        key = np.concatenate([window.key for window in parts])
-        order = np.argsort(key, kind="stable")[::-1]
-        _, newest = np.unique(rows[order] * 16 + part[order], return_index=True)
-        pick = np.sort(order[newest])
-        joined = Window(
-            rows=rows[pick],
-            t_ns=np.concatenate([window.t_ns for window in parts])[pick],
-            value=np.concatenate([window.value for window in parts])[pick],
-            key=key[pick],
-            usable=np.ones(len(pick), dtype=bool),
-            doubtful=np.zeros(len(pick), dtype=bool),
-            beyond=np.zeros(len(pick), dtype=np.int8),
-            origin=np.concatenate([window.origin for window in parts])[pick],
-            part=part[pick],
-            params=self.bank.residents,
-        )
+        joined = parts[0] if len(parts) == 1 else _joined(parts)
+        seat = self.bank.series["resident"][joined.rows]
+        names = np.asarray(seat * 16 + joined.part, dtype=np.int64)
+        position = np.arange(len(names), dtype=np.int64)
+        newest = rounds.last_of(names)[names] == position
+        joined = joined if newest.all() else joined.take(newest)
+        joined = replace(joined, rows=self.bank.series["resident"][joined.rows], params=self.bank.residents)
         for detector in self._scores:
             self._say(detector, detector.step(joined, self.bank.states[detector.rule]), joined)
 
-    def _device(self, name: str, t_ns: int) -> int:
-        known = self.roster.devices.get(name)
-        if known is not None:
-            return known
-        index = self.roster.device(name)
-        self.aligner.device(index, t_ns, self.listened_ns)
-        return index
+    def _names(self, readings: ReadingBlock) -> NDArray[np.int64]:
+        """Index of each of the block's devices; new ones get theirs."""
+        known = self.roster.devices
+        found = [known.get(name, -1) for name in readings.devices]
+        if -1 in found:
+            for at, name in enumerate(readings.devices):
+                if name not in known:
+                    self.aligner.device(self.roster.device(name), int(readings.t_received_ns[0]), self.listened_ns)
+                found[at] = known[name]
+        return np.array(found, dtype=np.int64)
 
     def _own(self, index: NDArray[np.int64], readings: ReadingBlock, device: NDArray[np.int64]) -> NDArray[np.int64]:
         """Without stored readings of whoever had the device before."""
@@ -289,14 +284,16 @@ class Engine:
         """Anything but a retained message shows that its device lives: heard at its first reading, last seen at its last."""
         spoke = np.flatnonzero((readings.mark & RETAINED) == 0)
         rows = self.roster.rows_of[device[spoke], DEVICE]
-        spoke, rows = spoke[rows >= 0], rows[rows >= 0]
-        if not len(rows):
-            return
-        _, begin = np.unique(rows, return_index=True)
-        _, end = np.unique(rows[::-1], return_index=True)
-        end = len(rows) - 1 - end
-        for at in (begin,) if (begin == end).all() else (begin, end):
+        if not len(rows) or rows.min() < 0:
+            spoke, rows = spoke[rows >= 0], rows[rows >= 0]
+            if not len(rows):
+                return
+        position = np.arange(len(rows), dtype=np.int64)
+        if self.bank.states[self._nodata.rule]["active"][rows].any():
+            at = position[rounds.first_of(rows)[rows] == position]
             self._heard(first, readings, spoke[at], rows[at])
+        at = position[rounds.last_of(rows)[rows] == position]
+        self._heard(first, readings, spoke[at], rows[at])
 
     def _heard(self, first: int, readings: ReadingBlock, index: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
         count, no = len(rows), np.zeros(len(rows), dtype=bool)
@@ -351,6 +348,24 @@ class Engine:
         known = self.view.devices.get(series.device)
         registered = known.origin if known is not None and series.quantity == DEVICE else 0
         return max(state, int(self.bank.meta["origin"][row]), registered)
+
+
+def _joined(parts: Sequence[Window]) -> Window:
+    """The windows of several rounds as one, in the order of the journal."""
+    joined = Window(
+        rows=np.concatenate([part.rows for part in parts]),
+        t_ns=np.concatenate([part.t_ns for part in parts]),
+        value=np.concatenate([part.value for part in parts]),
+        key=np.concatenate([part.key for part in parts]),
+        usable=np.concatenate([part.usable for part in parts]),
+        doubtful=np.concatenate([part.doubtful for part in parts]),
+        beyond=np.concatenate([part.beyond for part in parts]),
+        origin=np.concatenate([part.origin for part in parts]),
+        part=np.concatenate([part.part for part in parts]),
+        params=parts[0].params,
+        listened_ns=parts[0].listened_ns,
+    )
+    return joined.take(np.argsort(joined.key, kind="stable"))
 
 
 def _order(readings: ReadingBlock, index: NDArray[np.int64]) -> NDArray[np.int64] | None:
