@@ -160,7 +160,7 @@ def _copy_database(path: Path, target: Path, progress: Callable[[int, int], None
         conn.pragma("query_only", True)
         schema.check_identity(conn, path)
         schema.copy_file(conn, target, progress)
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
         raise StoreError(f"{path} could not be backed up: {error}") from error
     finally:
         conn.close()
@@ -217,7 +217,7 @@ def _renew(path: Path) -> None:
         conn.pragma("synchronous", "FULL")
         with schema.Immediate(conn):
             schema.renew_lineage(conn)
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
         raise Corrupt(f"{path.name} in the backup cannot be read ({error}): use an older backup") from error
     finally:
         conn.close()

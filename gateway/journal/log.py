@@ -329,7 +329,7 @@ def _drop_uncommitted(path: Path) -> None:
     conn = apsw.Connection(str(path))
     try:
         blank = segment_of(conn, path) is None
-    except apsw.Error:
+    except (apsw.Error, StoreError, UnicodeDecodeError):
         return  # damaged, not blank: the reader names it
     finally:
         conn.close()

@@ -186,7 +186,7 @@ class JournalReader:
             if result != "ok":
                 problems.append(f"{segment.path.name}: {result}")
             yield from conn.execute("SELECT first, last, kind, format, crc, t_ns, body FROM block ORDER BY first")
-        except (apsw.Error, StoreError) as error:
+        except (apsw.Error, StoreError, UnicodeDecodeError) as error:
             problems.append(f"{segment.path.name}: {error}")
 
     def _segment_blocks(self, segment: Segment, offset: int, limit: int) -> list[StoredBlock]:
@@ -216,7 +216,7 @@ class JournalReader:
         """Errors of SQLite in words."""
         try:
             yield
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             if is_corrupt(error):
                 raise self._corrupt(segment, offset, "cannot be read") from error
             raise JournalError(f"{segment.path.name} cannot be read: {error}") from error
@@ -228,7 +228,7 @@ class JournalReader:
             return None  # dropped by retention since it was listed
         try:
             return segment_of(conn, path)
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             if is_corrupt(error):
                 self._say(path.name, 0)
             raise JournalCorrupt(f"{path} cannot be read ({error}): move it away to go on without its readings") from error

@@ -70,7 +70,7 @@ class Database:
         ballast = Ballast(ballast_path or path.with_name(path.name + ".ballast"), ballast_bytes)
         try:
             conn = open_checked(path, writer.clock, components, synchronous, vfs, check, created)
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             if not is_full(error):
                 raise translated(error, path, "opened") from error
             ballast.release()

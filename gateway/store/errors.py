@@ -40,4 +40,4 @@ def is_full(error: BaseException) -> bool:
 
 def is_corrupt(error: BaseException) -> bool:
     """Whether an error of SQLite means that the file is damaged."""
-    return isinstance(error, apsw.CorruptError | apsw.NotADBError)
+    return isinstance(error, apsw.CorruptError | apsw.NotADBError | UnicodeDecodeError)  # the last: text that is none

@@ -63,7 +63,7 @@ def connect_reader(path: Path, vfs: str | None) -> apsw.Connection:
     return conn
 
 
-def translated(error: apsw.Error, path: Path, verb: str) -> StoreError:
+def translated(error: apsw.Error | UnicodeDecodeError, path: Path, verb: str) -> StoreError:
     """What went wrong with a file, and what to do."""
     if is_corrupt(error):
         return schema.damaged(path)

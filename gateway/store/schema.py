@@ -76,8 +76,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def is_blank(conn: apsw.Connection) -> bool:
-    """Whether nothing was ever committed to the file."""
-    return bool(conn.execute("SELECT count(*) = 0 FROM sqlite_schema").get)
+    """Whether nothing was ever committed to the file; a first page that damage emptied does not pass for it."""
+    tables = conn.execute("SELECT count(*) FROM sqlite_schema").get
+    return bool(tables == 0 and conn.pragma("page_count") <= 1 and conn.pragma("application_id") == 0)
 
 
 def check_identity(conn: apsw.Connection, path: Path) -> None:

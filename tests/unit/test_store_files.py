@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import stat
 import threading
@@ -19,6 +20,7 @@ from tests.support import ROOT
 from tests.support.fake_clock import FakeClock
 
 FIRST = ROOT / "tests" / "cases" / "store_v1" / "store.sql"  # dumped by the first version; never make it anew
+LINEAGE = "267e54f8-84a8-4697-960a-185c5c6b1870"
 
 
 @pytest.fixture
@@ -178,7 +180,7 @@ def test_a_store_of_the_first_version_is_brought_forward(tmp_path: Path, writer:
     first_version(path)
     newer = Component("events", (*events.COMPONENT.migrations, "ALTER TABLE event ADD COLUMN extra TEXT"))
     db = Database.open(path, writer, (newer, cursors.COMPONENT, V1))
-    assert db.lineage == "267e54f8-84a8-4697-960a-185c5c6b1870"
+    assert db.lineage == LINEAGE
     log = events.Events(db, clock)
     assert [(row.offset, row.subject, row.body["name"]) for row in log.read_sync(0)] == [(n, f"r{n}", "王秀英") for n in (1, 2, 3)]
     assert db.write_sync(lambda conn: events.append(conn, kind="k", subject="s", actor="a", body={}, t_ns=4)) == 4
@@ -249,3 +251,29 @@ def test_another_process_may_write_too(tmp_path: Path, writer: Writer, clock: Fa
     assert [row.offset for row in log.read_sync(0)] == list(range(1, 21))
     log.close()
     db.close_sync()
+
+
+@pytest.mark.timeout(20)
+def test_any_damage_to_a_store_is_named_or_harmless(tmp_path: Path, writer: Writer, seed: int) -> None:
+    """Random bytes over random places: opening gives a Database or an error of the store, and never a new, empty file."""
+    path = tmp_path / "store.sqlite"
+    first_version(path)
+    whole = path.read_bytes()
+    rng = random.Random(seed)
+    refused = 0
+    for number in range(100):
+        victim = tmp_path / f"{number}.sqlite"
+        damaged = bytearray(whole)
+        at = rng.choice([0, rng.randrange(4096), rng.randrange(len(whole))])
+        junk = rng.choice([rng.randbytes(rng.randint(1, 64)), bytes(100), bytes(4096)])
+        damaged[at : at + len(junk)] = junk
+        victim.write_bytes(damaged[: len(whole)])
+        try:
+            db = Database.open(victim, writer, (events.COMPONENT, cursors.COMPONENT))
+        except StoreError:
+            refused += 1
+            continue
+        db.close_sync()
+        assert db.lineage == LINEAGE or b"resident.admitted" in victim.read_bytes(), "made anew over what was there"
+    print(f"100 damages, {refused} refused")
+    assert refused > 20
