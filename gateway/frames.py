@@ -21,6 +21,8 @@ class Frame:
     device: str | None = None  # as the transport authenticated or addressed it
     retained: bool = False
     origin: Origin = Origin.LIVE
+    number: tuple[str, int] | None = None  # (run, place in it) given by a door whose transport brings each message once and in order
+    clock_offset_ns: int | None = None  # to add to the times of the device's records, where the door has compared the clocks
 
 
 class Fate(StrEnum):

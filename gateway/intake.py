@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from devices import catalog
@@ -162,15 +162,17 @@ class Intake:
         if not message.items:
             work.detail = "nothing in it"
             return work
+        if frame.number is not None and message.boot_id is None and message.record is None and not intake_keys.is_dated(message):
+            message = replace(message, boot_id=frame.number[0], seq=frame.number[1])
         work.message, work.boot_id, work.seq, work.digest = message, message.boot_id, message.seq, digest_of(frame.payload)
         work.call = intake_keys.is_call(message)
         numbered = message.boot_id is not None and message.seq is not None
         if message.boot_id is not None and numbered:
             work.key = (device, message.boot_id)
-        if work.call or not numbered:
+        if message.record is not None or any(item.stored for item in message.items):
+            work.records = intake_keys.record_keys(device, message.items, message.record)
+        if work.call or not (numbered or message.record is not None):
             work.frame_hash = intake_keys.frame_key(device, frame.payload, numbered=numbered, channel=frame.channel)
-        if any(item.stored for item in message.items):
-            work.records = intake_keys.record_keys(device, message.items)
         return work
 
     def _device_facts(self, device: str, view: RegistryView) -> DeviceFacts:
@@ -232,7 +234,7 @@ class Intake:
                 device=device, channel=frame.channel, topic=frame.topic, boot_id=message.boot_id, seq=message.seq,
                 t_received_ns=frame.t_received_ns, t_device_ns=None if message.relative else message.t_device_ns, payload=frame.payload,
             )  # fmt: skip
-            builder.add(row, message, origin, mark, None if run is None else run.offset_ns, skip)
+            builder.add(row, message, origin, mark, frame.clock_offset_ns if run is None else run.offset_ns, skip)
         return False
 
     def _standing(self, work: _Work, claim: Claim, retried: bool) -> tuple[bool | Pending, list[list[bool]]]:
@@ -327,11 +329,11 @@ def hashes_of(row: FrameRow) -> Hashes:
         return ()
     numbered = row.boot_id is not None and row.seq is not None
     found: list[tuple[int, int]] = []
-    if not numbered or intake_keys.is_call(message):
+    if intake_keys.is_call(message) or not (numbered or message.record is not None):
         expires_ns = FOR_EVER if numbered else intake_keys.window_ns(message, row.t_received_ns, retained=False)
         found.append((intake_keys.frame_key(row.device, row.payload, numbered=numbered, channel=row.channel), expires_ns))
-    if any(item.stored for item in message.items):
-        records = intake_keys.record_keys(row.device, message.items)
+    if message.record is not None or any(item.stored for item in message.items):
+        records = intake_keys.record_keys(row.device, message.items, message.record)
         found += [(key, FOR_EVER) for keys in records for key in keys if key is not None]
     return found
 

@@ -51,11 +51,19 @@ def _lasts(item: Item) -> bool:
     return type(item) is Call or item.stored or (type(item) is Sample and item.quantity in _LASTING)
 
 
-def record_keys(device: str, items: Sequence[Item]) -> list[list[int | None]]:
+def is_dated(message: Message) -> bool:
+    """Whether the device says when anything in it was."""
+    return message.t_device_ns is not None or any(getattr(item, "t_device_ns", None) is not None for item in message.items)
+
+
+def record_keys(device: str, items: Sequence[Item], record: bytes | None = None) -> list[list[int | None]]:
     """Names of the stored records in a message, item by item; None for what is not one or has no usable time.
 
-    The n-th record of a quantity at one device time is the n-th again when the device sends its memory once more.
+    Where the device's memory names its records, its bytes and the quantity are the name. Else the n-th record of a quantity at one device
+    time is the n-th again when the device sends its memory once more.
     """
+    if record is not None:
+        return [[digest(b"raw", device.encode(), item.quantity.encode(), record)] if isinstance(item, Sample) else [] for item in items]
     out: list[list[int | None]] = []
     seen: Counter[tuple[str, int]] = Counter()
     for item in items:
