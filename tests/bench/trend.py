@@ -1,4 +1,4 @@
-"""How often the trend rule cries on clean synthetic heart rates, and how soon it finds a lasting step: the calibration behind its settings."""
+"""How often the trend rule cries on clean synthetic heart rates, and how soon it finds a lasting step: behind its settings."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def run(correlation: float, step_bpm: float) -> tuple[float, float, float]:
         noise = correlation * noise + rng.normal(0, SPREAD_BPM * np.sqrt(1 - correlation**2), PEOPLE)
         value = 72 + SWING_BPM * np.sin(2 * np.pi * minute / 1440) + noise + (step_bpm if minute >= last_day else 0.0)
         window = Window(
-            rows=rows, t_ns=np.full(PEOPLE, minute * MINUTE_NS), value=np.round(value), key=np.full(PEOPLE, minute), usable=~no, doubtful=no,
-            beyond=zero, origin=zero.astype(np.uint8), part=zero, params=params,
+            rows=rows, t_ns=np.full(PEOPLE, minute * MINUTE_NS), value=np.round(value), key=np.full(PEOPLE, minute), usable=~no,
+            doubtful=no, beyond=zero, origin=zero.astype(np.uint8), part=zero, params=params,
         )  # fmt: skip
         starts = (trend.step(window, state).change & START) != 0
         if minute < last_day:
