@@ -1,7 +1,7 @@
 """IEEE 11073 SFLOAT and FLOAT, the GATT date-time, and a bounds-checked reader of GATT values (all little-endian).
 
 A special value (NaN, NRes, +INF, -INF, reserved) is no number and never becomes one. Numbers are kept as mantissa and exponent, so that a
-change of unit by a power of ten is exact: 91e-5 kg/L is 91 mg/dL, not 91.00000000000001.
+change of unit by a power of ten is exact: 51e-5 kg/L is 51 mg/dL, not 51.00000000000001.
 A GATT date-time is what the device's display shows: local, without a zone. It is returned as nanoseconds since 1970 as if it were UTC;
 whoever knows the zone subtracts it. Where any part is unknown (0) or impossible (month 13, 30 February, hour 24) there is no time: None.
 """

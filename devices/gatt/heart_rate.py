@@ -29,8 +29,7 @@ def decode(topic: str, payload: bytes, facts: DeviceFacts) -> Message:
     if flags & _ENERGY:
         reader.uint(2, "energy expended")
     intervals: list[int] = []
-    if flags & _RR:
-        intervals.append(reader.uint(2, "rr interval"))
+    if flags & _RR:  # none is usual too: no beat was complete since the last notification
         while reader.left:
             intervals.append(reader.uint(2, "rr interval"))
     reader.end(flags & _RESERVED)
