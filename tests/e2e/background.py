@@ -56,9 +56,9 @@ def _run(scenario: Scenario) -> str:
 
 
 def said(folder: Path) -> str:
-    """The end of what the gateway of a folder said."""
-    path = folder / "err.log"
-    return path.read_text(encoding="utf-8", errors="replace")[-4000:] if path.exists() else ""
+    """The end of what the gateway of a folder and its broker said."""
+    paths = (folder / "err.log", folder / "data" / "nats" / "nats.log")
+    return "\n".join(path.read_text(encoding="utf-8", errors="replace")[-3000:] for path in paths if path.exists())
 
 
 def selected(items: Iterable[Any]) -> list[Scenario]:

@@ -1,6 +1,6 @@
 """Publishers in a process of their own: many devices, QoS 1, each keeping what was not acknowledged, and their own list of what was.
 
-`python -m tests.support.senders '{"port", "tokens": {device: token}, "rate"}'` prints a line per second of counts, and after the end of
+`python -m tests.support.senders '{"port", "tokens": {device: token}, "rate"}'` prints a line of counts now and then, and after the end of
 its standard input it drains (for at most `drain_s`) and prints {"sent", "acked": {device: [seq, ...]}, "waiting"}.
 """
 
@@ -11,6 +11,7 @@ import json
 import select
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from typing import Any, Self
@@ -97,7 +98,7 @@ def run(settings: dict[str, Any]) -> None:
         made = int((now_s - began_s) * rate)
         for sender in senders:
             sender.pump()
-        if now_s - said_s >= 1:
+        if now_s - said_s >= 0.2:
             said_s = now_s
             print(json.dumps({"acked": sum(len(s.all_acked()) for s in senders), "waiting": sum(s.waiting for s in senders)}), flush=True)
     ends_s = time.monotonic() + float(settings.get("drain_s", 30))
@@ -118,11 +119,25 @@ class Load:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.senders", settings], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+        self.said: deque[dict[str, Any]] = deque(maxlen=1)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        if self.process.stdout is not None:
+            self.said.extend(json.loads(line) for line in self.process.stdout)
+
+    @property
+    def acked(self) -> int:
+        """How many were acknowledged, as last said."""
+        return int(self.said[-1]["acked"]) if self.said else 0
 
     def finish(self) -> dict[str, Any]:
-        out, _ = self.process.communicate("", timeout=120)
-        report: dict[str, Any] = json.loads(out.splitlines()[-1])
-        return report
+        """End of sending, drained: the last word."""
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        self._reader.join(120)
+        return self.said[-1]
 
     def __enter__(self) -> Self:
         return self
