@@ -61,6 +61,15 @@ def see_device(
     return row
 
 
+def note_facts(tx: Tx, device_id: str, facts: Mapping[str, str]) -> Device:
+    """Add to what is known of a device, entered or not, what it says of itself."""
+    former = _device(tx, device_id)
+    found = {check.text("facts", key, limit=40): check.text("facts", value, limit=200, empty=True) for key, value in facts.items()}
+    row = replace(former, facts={**former.facts, **found})
+    tx.settle("device.set", tx.view.devices, row)
+    return row
+
+
 def activate_device(tx: Tx, device_id: str) -> Device:
     """Take a device out of the inbox, or back into service."""
     row = replace(_device(tx, device_id), status="active")
