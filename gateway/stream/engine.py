@@ -8,7 +8,7 @@ their own, before anything else. Events are folded at ticks only, up to the offs
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -36,6 +36,7 @@ NS_PER_S = 1_000_000_000
 REGISTRY_EVENTS = ("site.", "resident.", "device.", "binding.", "limit.")  # kinds that can move rows or parameters
 DEVICE_EVENTS = ("device.", "binding.set")  # move one device
 PERSON_EVENTS = ("resident.observed", "resident.renamed")  # move one person's parameters
+ROUNDS_PER_STAGE = 40  # about 10 ms
 STEP_BACK_NS = 2 * NS_PER_S  # a smaller step is jitter
 UNTIMELY = int(Mark.LATE | Mark.FUTURE | Mark.RETAINED)  # plain numbers: looking members up in every block is not free
 SPEECHLESS = int(
@@ -82,14 +83,23 @@ class Engine:
 
     def step(self, block: StoredBlock, events: Sequence[EventRow] = ()) -> list[Finding]:
         """Take the next block; with a tick, `events` are those after the last tick's offset up to this one's."""
+        for _ in self.stages(block, events):
+            pass
+        return self.said()
+
+    def stages(self, block: StoredBlock, events: Sequence[EventRow] = ()) -> Iterator[None]:
+        """The same in pieces of bounded work, so that others get their turn within a block of very long series; then ask `said`."""
         if block.first <= self.offset:
             raise ValueError(f"block {block.first} after offset {self.offset}: the engine never goes back")
         self._found = self.calls.step(block, self.view)
         if block.tick is not None:
             self._tick(block.first, block.tick, events)
         elif block.readings is not None and len(block.readings):
-            self._readings(block.first, block.readings)
+            yield from self._readings(block.first, block.readings)
         self.offset = block.last
+
+    def said(self) -> list[Finding]:
+        """What the last block meant, once."""
         found, self._found = self._found, []
         found.sort(key=lambda item: (item.offset, item.rule, item.device or "", item.resident or ""))
         return found
@@ -157,7 +167,7 @@ class Engine:
 
     # --- readings ----------------------------------------------------------------------------------------------------
 
-    def _readings(self, first: int, readings: ReadingBlock) -> None:
+    def _readings(self, first: int, readings: ReadingBlock) -> Iterator[None]:
         names = self._names(readings)
         device = names[readings.device]
         self._found += self.clocks.step(first, readings, self.view, self.roster.bound[device])
@@ -179,8 +189,10 @@ class Engine:
         if order is not None:
             index, rows = index[order], rows[order]
         parts: list[Window] = []
-        for turn in rounds.split(rows):
+        for number, turn in enumerate(rounds.split(rows), start=1):
             self._round(first, readings, index[turn], rows[turn], parts)
+            if number % ROUNDS_PER_STAGE == 0:
+                yield
         if parts:
             self._score(parts)
 

@@ -121,7 +121,9 @@ class StreamRunner:
         if block.tick is not None:
             await self._fold(self.engine.view, block.tick.events_offset, self.engine.fold)
         self._midway = True
-        found = self.engine.step(block)
+        for _ in self.engine.stages(block):
+            await asyncio.sleep(0)  # a call that comes in meanwhile must not wait for a batch of thousands of values
+        found = self.engine.said()
         self.latest.take(block)
         await self._hand_over(found)
         self._midway = False
