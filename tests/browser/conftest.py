@@ -1,4 +1,4 @@
-"""One Chromium and, where a module asks for it, one real gateway per module; every screen is checked for errors when its test ends."""
+"""One Chromium per module and one real gateway for all gentle tests; every screen is checked for errors when its test ends."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ def chrome() -> Iterator[Browser]:
         yield found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def live_ward() -> Iterator[Ward]:
+    """A gateway that nobody freezes or kills; every test that opens alerts ends them."""
     with running_ward() as made:
         yield made
 

@@ -20,8 +20,7 @@ def in_peace(live_ward: Ward) -> Iterator[None]:
     yield
     for who in list(live_ward.feeder.temp):
         live_ward.cool(who)
-    for login in ("mei", "nan"):
-        resolve_all(live_ward, login)
+    resolve_all(live_ward)
 
 
 def calm(screen: Screen) -> Screen:
@@ -52,7 +51,7 @@ def test_from_the_publish_to_the_end(screens: Screens, live_ward: Ward) -> None:
     phone.alert("3-01").locator("[data-outcome=helped]").click()
     for screen in (wall, phone):
         calm(screen)
-    ended = live_ward.gateway.person("mei").alerts(resident_id="wang")[0]
+    ended = live_ward.person("mei").alerts(resident_id="wang")[0]
     assert (ended["state"], ended["outcome"], ended["note"]) == ("resolved", "helped", "坐在床边，没有受伤")
     # Taken back at once: a slip of the finger is no end.
     phone.page.get_by_role("button", name="重新打开").click()
@@ -73,7 +72,7 @@ def test_two_phones_at_once(screens: Screens, live_ward: Ward) -> None:
         route.continue_()
     for phone in phones:
         phone.alert("3-02", "claimed").wait_for(timeout=6000)
-    owner = live_ward.gateway.person("mei").alerts(resident_id="li", state="claimed")[0]["claimed_name"]
+    owner = live_ward.person("mei").alerts(resident_id="li", state="claimed")[0]["claimed_name"]
     texts = [phone.alert("3-02").inner_text() for phone in phones]
     assert sorted("您正在前往" in text for text in texts) == [False, True]
     loser = phones[0 if "您正在前往" not in texts[0] else 1]
@@ -129,7 +128,7 @@ def test_silence_needs_a_reason_and_is_not_for_calls(screens: Screens, live_ward
     card.get_by_text("静音 2 分钟").click(timeout=6000)
     card.get_by_role("button", name="正在护理操作").click()
     expect(card.locator("[data-silenced]")).to_contain_text("静音中，还剩 1 分", timeout=3000)
-    silenced = live_ward.gateway.person("nan").alerts(resident_id="liu", state="raised")[0]
+    silenced = live_ward.person("nan").alerts(resident_id="liu", state="raised")[0]
     assert 0 < silenced["silenced_until_ms"] - time.time() * 1000 <= 120_000
 
 

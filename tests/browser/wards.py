@@ -19,7 +19,7 @@ from gateway.registry import bindings, org, residents
 from gateway.registry.tx import Tx
 from gateway.vocabulary import SYSTEM, Origin
 from tests.support.button import Button, now_ms
-from tests.support.running import Gateway, ladder, toml
+from tests.support.running import Gateway, Person, ladder, toml
 
 SITE = "care"
 LONG_NAME = "阿布都热合曼·买买提明·吐尔逊江·艾合买提·依明江"
@@ -123,6 +123,13 @@ class Ward:
 
     gateway: Gateway
     feeder: Feeder
+    _people: dict[str, Person] = field(default_factory=dict)
+
+    def person(self, login: str) -> Person:
+        """Somebody who is signed in without a screen; a sign-in costs a second of hashing, so it is kept."""
+        if login not in self._people:
+            self._people[login] = self.gateway.person(login)
+        return self._people[login]
 
     @property
     def url(self) -> str:

@@ -1,7 +1,7 @@
 // For those who have no wall: what they can do here, said plainly.
 import { useEffect } from "preact/hooks";
-import { useSignal } from "@preact/signals";
-import { api } from "./api";
+import { batch, useSignal } from "@preact/signals";
+import { api, Problem } from "./api";
 import { LangSwitch, SignOut } from "./header";
 import { clock, t, tCode } from "./i18n";
 import { me, tz } from "./state";
@@ -15,10 +15,12 @@ function Health() {
     const look = async () => {
       try {
         const [fresh, devices, inbox] = await Promise.all([api.status(), api.devices(), api.inbox()]);
-        status.value = fresh;
-        counts.value = { devices: devices.devices.length, inbox: inbox.devices.length };
-        failed.value = false;
-      } catch {
+        batch(() => {
+          status.value = fresh;
+          counts.value = { devices: devices.devices.length, inbox: inbox.devices.length };
+        });
+      } catch (error) {
+        if (!(error instanceof Problem)) throw error;
         failed.value = true;
       }
     };
@@ -29,7 +31,7 @@ function Health() {
   return (
     <section>
       <h2>{t("ui.house")}</h2>
-      <p>{t("ui.devices_are", { n: counts.value.devices, inbox: counts.value.inbox })}</p>
+      {me.value?.role === "operator" && <p>{t("ui.devices_are", { n: counts.value.devices, inbox: counts.value.inbox })}</p>}
       {status.value.faults.length === 0 ? <p>{t("ui.no_faults", { at: clock(status.value.t_ms, tz.value) })}</p> : (
         <ul class="faults">
           {status.value.faults.map((f) => <li key={`${f.code}/${f.subject}`}>⚠ {tCode(`fault.${f.code}`, { ...f.params, subject: f.subject })}</li>)}

@@ -42,9 +42,9 @@ export function Trend({ id }: { id: string }) {
   const found = detail.value;
   const names = Object.keys(found.trend).filter((name) => found.trend[name]?.value.some((v) => v !== null));
   return (
-    <section class="trend" aria-label={t("ui.last_30_min")}>
+    <div class="trend">
       <p class="fine">{names.length === 0 ? t("ui.no_trend") : t("ui.last_30_min")}</p>
       {names.map((name) => <Row key={name} name={name} detail={found} />)}
-    </section>
+    </div>
   );
 }
