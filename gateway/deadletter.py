@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import apsw
 
@@ -111,16 +112,12 @@ def counts(conn: apsw.Connection) -> dict[str, int]:
 
 def listing(conn: apsw.Connection, *, limit: int = 100, before: int | None = None, reason: str | None = None) -> list[StoredLetter]:
     """Newest first."""
-    rows = conn.execute(
-        f"SELECT {_COLUMNS} FROM deadletter WHERE (?1 IS NULL OR id < ?1) AND (?2 IS NULL OR reason = ?2) ORDER BY id DESC LIMIT ?3",  # noqa: S608 - constant columns
-        (before, reason, limit),
-    )
-    return [_letter(row) for row in rows]
+    return [_letter(row) for row in conn.execute(_LISTING, (before, reason, limit))]
 
 
 def get(conn: apsw.Connection, letter_id: int) -> StoredLetter | None:
     """One letter, or None when it was never there or was pushed out."""
-    row = conn.execute(f"SELECT {_COLUMNS} FROM deadletter WHERE id = ?", (letter_id,)).fetchone()  # noqa: S608 - constant columns
+    row = conn.execute(_ONE, (letter_id,)).fetchone()
     return None if row is None else _letter(row)
 
 
@@ -139,7 +136,14 @@ def tried(conn: apsw.Connection, letter_id: int, now_ns: int) -> None:
     conn.execute("UPDATE deadletter SET retried_ns = ? WHERE id = ?", (now_ns, letter_id))
 
 
-_COLUMNS = "id, t_ns, reason, detail, channel, topic, device, boot_id, seq, retained, origin, size, payload, retried_ns"
+_ONE = """
+    SELECT id, t_ns, reason, detail, channel, topic, device, boot_id, seq, retained, origin, size, payload, retried_ns
+    FROM deadletter WHERE id = ?
+"""
+_LISTING = """
+    SELECT id, t_ns, reason, detail, channel, topic, device, boot_id, seq, retained, origin, size, payload, retried_ns
+    FROM deadletter WHERE (?1 IS NULL OR id < ?1) AND (?2 IS NULL OR reason = ?2) ORDER BY id DESC LIMIT ?3
+"""
 _INSERT = (
     "INSERT INTO deadletter(t_ns, reason, detail, channel, topic, device, boot_id, seq, retained, origin, size, payload) "
     "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -181,9 +185,9 @@ def _trim(conn: apsw.Connection) -> None:
         total -= size
 
 
-def _letter(row: tuple[object, ...]) -> StoredLetter:
-    names = [name.strip() for name in _COLUMNS.split(",")]
-    values = dict(zip(names, row, strict=True))
-    values["retained"] = bool(values["retained"])
-    values["origin"] = Origin(int(str(values["origin"])))
-    return StoredLetter(**values)  # type: ignore[arg-type]
+def _letter(row: tuple[Any, ...]) -> StoredLetter:
+    letter_id, t_ns, reason, detail, channel, topic, device, boot_id, seq, retained, origin, size, payload, retried_ns = row
+    return StoredLetter(
+        id=letter_id, t_ns=t_ns, reason=reason, detail=detail, channel=channel, topic=topic, device=device, boot_id=boot_id, seq=seq,
+        retained=bool(retained), origin=Origin(origin), size=size, payload=payload, retried_ns=retried_ns,
+    )  # fmt: skip

@@ -35,7 +35,8 @@ class Bridge:
 
     def __init__(self, name: str, clock: Clock, ops: Ops, *, bound: int, acknowledge: bool, wake: Callable[[], None]) -> None:
         self.number = 0
-        self.orders: deque[tuple[int, list[int]]] = deque()  # (connection, packet ids) to acknowledge; never more than was received
+        most = bound + READ_BYTES  # `full` stops the reading at the bound, one gulp of the socket may come on top
+        self.orders: deque[tuple[int, list[int]]] = deque(maxlen=most)  # (connection, packet ids) to acknowledge
         self.acks: deque[tuple[str, bytes]] = deque(maxlen=ACKS_WAITING)  # application acknowledgements to publish
         self._name = name
         self._clock = clock
@@ -43,7 +44,7 @@ class Bridge:
         self._bound = bound
         self._acknowledge = acknowledge
         self._wake = wake
-        self._inbox: deque[Item] = deque()  # bounded through `full`
+        self._inbox: deque[Item] = deque(maxlen=most)
         self._held: list[Item] = []  # refused by intake, to be offered again
         self._retry_s = 0.0
         self._received = 0  # written by the thread

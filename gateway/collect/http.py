@@ -42,7 +42,7 @@ class Lane:
     def __init__(self, name: str, *, priority: bool) -> None:
         self.name = name
         self.priority = priority
-        self._waiting: deque[_Waiting] = deque()  # bounded in `submit`
+        self._waiting: deque[_Waiting] = deque(maxlen=MAX_WAITING)  # `submit` refuses at the limit
         self._woken = asyncio.Event()
         self.served = False  # whether intake takes from it
 

@@ -60,6 +60,7 @@ class MqttOptions:
     in_flight: int = 4_000
     priority: bool = False
     acknowledge: bool = True  # publish the application acknowledgement on anxin/ack/<device>
+    ack_qos: int = 1  # 0 where each message costs the broker a disk sync; a lost one only makes the device send again
 
 
 class _Client(paho.Client):
@@ -294,7 +295,7 @@ class _Link:
             self._pending.difference_update(packet_ids)
         acks = self.bridge.acks
         while acks and self._up:
-            careful = len(acks) < ACKS_IN_A_HURRY
+            careful = self._options.ack_qos > 0 and len(acks) < ACKS_IN_A_HURRY
             if careful and len(self._published) >= ACKS_ON_THE_WAY:
                 return
             topic, body = acks.popleft()
