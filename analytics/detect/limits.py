@@ -41,9 +41,11 @@ class Limit:
     def step(self, window: Window, state: Table) -> Verdicts:
         """Judge one reading per series; unusable ones change nothing and get NO_DATA."""
         params, rows, side = window.params, window.rows, self._side
-        excess = (window.value - params[self._limit][rows]) * side  # > 0 beyond the limit, NaN without a limit or value
-        counts = window.usable & ~np.isnan(excess)
+        limit = params[self._limit][rows]
         shown = window.beyond == side  # LO or HI: the true value is beyond what the sensor can show
+        excess = (window.value - limit) * side  # > 0 beyond the limit, NaN without a limit or value
+        excess = np.where(shown & np.isnan(window.value) & ~np.isnan(limit), 0.0, excess)  # LO without a number: by how much, nobody knows
+        counts = window.usable & ~np.isnan(excess)
         bad = counts & ((excess > 0) | shown)
         answer = quiet(rows)
         answer.verdict[counts] = OK

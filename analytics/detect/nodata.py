@@ -37,7 +37,7 @@ class NoData:
     def step(self, window: Window, state: Table) -> Verdicts:
         """Values arrived; a row without a value (not worn, sensor error) is not heard."""
         answer = quiet(window.rows)
-        heard = window.usable & ~np.isnan(window.value)
+        heard = window.usable & (~np.isnan(window.value) | (window.beyond != 0))
         rows = window.rows[heard]
         index = np.flatnonzero(heard)
         state["seen_ns"][rows] = window.listened_ns

@@ -39,9 +39,7 @@ PERSON_EVENTS = ("resident.observed", "resident.renamed")  # move one person's p
 ROUNDS_PER_STAGE = 40  # about 10 ms
 STEP_BACK_NS = 2 * NS_PER_S  # a smaller step is jitter
 UNTIMELY = int(Mark.LATE | Mark.FUTURE | Mark.RETAINED)  # plain numbers: looking members up in every block is not free
-SPEECHLESS = int(
-    Quality.NO_VALUE | Quality.NOT_WORN | Quality.LEAD_OFF | Quality.SENSOR_ERROR | Quality.CUFF_ERROR | Quality.CONTROL_SOLUTION
-)
+SPEECHLESS = int(Quality.NOT_WORN | Quality.LEAD_OFF | Quality.SENSOR_ERROR | Quality.CUFF_ERROR | Quality.CONTROL_SOLUTION)
 DOUBTFUL = int(Quality.MOTION | Quality.LOW_PERFUSION)
 WAVE, ABOVE, BELOW = int(Quality.WAVE), int(Quality.ABOVE_RANGE), int(Quality.BELOW_RANGE)
 STORED, RETAINED, TEST = int(Mark.STORED), int(Mark.RETAINED), int(Mark.TEST)
@@ -211,9 +209,9 @@ class Engine:
             if not len(index):
                 return
         window = self._window(first, readings, index, rows, t_ns, mark)
-        told = window.usable if not window.usable.all() else slice(None)
+        told = window.usable & ~np.isnan(window.value)
         self.bank.windows.push(rows[told], t_ns[told], window.value[told])
-        self.bank.meta["value"][rows[told]] = window.value[told]
+        self.bank.meta["value"][rows[window.usable]] = window.value[window.usable]
         self.bank.meta["origin"][rows] = window.origin
         for detector in self._presence:
             self._say(detector, detector.step(window, self.bank.states[detector.rule]), window)
@@ -246,7 +244,8 @@ class Engine:
             t_ns=t_ns,
             value=value,
             key=first + index,
-            usable=np.isfinite(value) & ((quality & SPEECHLESS) == 0),
+            # LO or HI without a number still says on which side of the sensor's range the true value lies
+            usable=((quality & SPEECHLESS) == 0) & (np.isfinite(value) | above | below),
             doubtful=(quality & DOUBTFUL) != 0,
             beyond=above.astype(np.int8) - below.astype(np.int8),
             origin=np.where((mark & TEST) != 0, np.uint8(Origin.TEST), readings.origin[index]),

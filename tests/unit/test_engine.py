@@ -86,6 +86,16 @@ def test_the_sensors_floor_alarms(key: str, value: float, quality: int) -> None:
     assert found.priority is Priority.HIGH
 
 
+@pytest.mark.parametrize(("shown", "side"), [(Quality.BELOW_RANGE, "low"), (Quality.ABOVE_RANGE, "high")])
+def test_lo_and_hi_without_a_number_alarm_and_show_no_old_number(shown: Quality, side: str) -> None:
+    run = Run(ward("w"))
+    run.tick(0)
+    run.read(R(device="w", key="glucose", value=6.1, t_s=5))
+    (found,) = run.read(R(device="w", key="glucose", value=nan, t_s=10, quality=int(shown | Quality.NO_VALUE)))
+    assert (found.rule, found.priority) == (f"limit.glucose.{side}", Priority.HIGH)
+    assert "value" not in found.params
+
+
 def test_lo_repeated_never_becomes_a_flat_line_that_hides_it() -> None:
     run = started(Run(ward("w")), [2.2] * 60, key="glucose_cgm", every_s=300, until_s=5 * 3600, tick_s=60)
     assert "limit.glucose_cgm.low start" in said(run.findings)
