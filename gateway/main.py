@@ -254,7 +254,7 @@ class _Builder:
                 raise StartError(str(error)) from error
             self._stack.push_async_callback(broker.stop)
             own: dict[str, Any] = {"host": broker.host, "port": broker.port, "username": broker.username, "password": broker.password}
-            options = [replace(option, protocol="3.1.1", **own) for option in options]
+            options = [replace(option, protocol="3.1.1", ack_qos=0, **own) for option in options]  # QoS 1 would cost a disk sync each
             self._task("broker-users", _follow_devices(core, broker))
         doors = [
             MqttCollector(option, core.clock, core.ops, subscribed=None if broker is None else broker.subscribed) for option in options
