@@ -1,0 +1,1 @@
+"""History: the store, the sinks, the questions."""
