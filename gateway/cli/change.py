@@ -8,10 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress
 
-from gateway import backup as archives
 from gateway.cli.say import WRONG, Voice
 from gateway.cli.work import do
-from gateway.store import StoreError
 
 users = typer.Typer(no_args_is_help=True, help="Accounts: list, add, reset, disable. 用户。")
 Login = Annotated[str, typer.Argument(help="Sign-in name. 登录名。")]
@@ -155,6 +153,9 @@ def backup(context: typer.Context, folder: Annotated[Path | None, typer.Option(h
 
 def restore(context: typer.Context, archive: Annotated[Path, typer.Argument(help="Archive written by anxin backup.")]) -> None:
     """恢复到空文件夹。 Restore an archive into an empty data folder (--data)."""
+    from gateway import backup as archives
+    from gateway.store import StoreError
+
     voice: Voice = context.obj
     try:
         if voice.json:

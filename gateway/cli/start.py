@@ -1,31 +1,15 @@
-"""Commands that run things: the gateway, the demo, the simulator, a replay."""
+"""Commands that run things: the gateway, the demo, the simulator, a replay. The gateway itself is loaded only when it is run."""
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress
-from rich.table import Table
 
-from gateway.alerts.policy import PolicyError
-from gateway.cli.say import WRONG, Voice
-from gateway.collect.replay import SourceError
-from gateway.config import ConfigError
-from gateway.control import AlreadyRunning
-from gateway.demo_run import DemoLinks, run_demo
-from gateway.main import StartError, run_gateway
-from gateway.notify.base import ChannelError
-from gateway.replay import ReplayError, run_replay
-from gateway.store import StoreError
-from gateway.web import WebError
-
-START_ERRORS = (AlreadyRunning, ConfigError, StoreError, StartError, PolicyError, ChannelError, WebError)
+from gateway.cli.say import Voice
 
 
 def install(app: typer.Typer) -> None:
@@ -42,16 +26,9 @@ def run(
     mqtt_port: Annotated[int | None, typer.Option(help="MQTT port of the embedded broker. MQTT 端口。")] = None,
 ) -> None:
     """运行网关。 Run the gateway until interrupted."""
-    voice: Voice = context.obj
+    from gateway.cli import starting
 
-    def ready(url: str) -> None:
-        voice.result({"ready": url}, voice.word(f"安心已启动：{url}", f"Anxin is up: {url}"))
-        sys.stdout.flush()
-
-    try:
-        asyncio.run(run_gateway(voice.data_dir, web_port=port, mqtt_port=mqtt_port, on_ready=ready))
-    except START_ERRORS as error:
-        voice.fail(str(error), WRONG)
+    starting.run(context.obj, port, mqtt_port)
 
 
 def demo(
@@ -63,42 +40,9 @@ def demo(
     lan: Annotated[bool, typer.Option("--lan", help="Listen to the local network, for a phone. 允许局域网访问。")] = False,
 ) -> None:
     """演示：24 位模拟住户。 Run the gateway with 24 simulated residents; Ctrl-C ends everything."""
-    voice: Voice = context.obj
+    from gateway.cli import starting
 
-    def ready(links: DemoLinks) -> None:
-        if voice.json:
-            voice.result(links.as_dict())
-        else:
-            _show_demo(voice, links)
-        sys.stdout.flush()
-
-    try:
-        asyncio.run(run_demo(voice.data_dir, web_port=port, mqtt_port=mqtt_port, every_s=every_s, first_s=first_s, lan=lan, on_ready=ready))
-    except START_ERRORS as error:
-        voice.fail(str(error), WRONG)
-
-
-def _show_demo(voice: Voice, links: DemoLinks) -> None:
-    console = Console()
-    console.print(voice.word("安心演示已启动，24 位模拟住户。", "The Anxin demo is up with 24 simulated residents."), style="bold")
-    table = Table()
-    for title in (
-        voice.word("身份", "role"),
-        voice.word("登录名", "login"),
-        voice.word("一次性密码", "one-time password"),
-        voice.word("页面", "page"),
-    ):
-        table.add_column(title, no_wrap=True)
-    for row in links.users:
-        table.add_row(row["role"], row["login"], row["password"], row["page"])
-    console.print(table)
-    console.print(
-        voice.word(
-            f"不用脚本的页面：{links.url}/m/alerts    数据：{voice.data_dir}    Ctrl-C 结束",
-            f"Pages without scripts: {links.url}/m/alerts    data: {voice.data_dir}    Ctrl-C ends it",
-        ),
-        soft_wrap=True,
-    )
+    starting.demo(context.obj, port=port, mqtt_port=mqtt_port, every_s=every_s, first_s=first_s, lan=lan)
 
 
 def replay(
@@ -109,27 +53,9 @@ def replay(
     residents: Annotated[int | None, typer.Option(help="Only the first so many residents. 只取前几位。")] = None,
 ) -> None:
     """回放录制数据，报告每位住户每天的提醒数。Replay recorded data: findings, alarms per resident-day, speed."""
-    voice: Voice = context.obj
-    try:
-        if voice.json or not sys.stdout.isatty():
-            report = run_replay(source, out=out, state=state, max_residents=residents)
-        else:
-            columns = (*Progress.get_default_columns(), MofNCompleteColumn())
-            with Progress(*columns, transient=True) as bar:
-                task = bar.add_task(voice.word("回放", "replay"), total=None)
-                report = run_replay(
-                    source,
-                    out=out,
-                    state=state,
-                    max_residents=residents,
-                    progress=lambda done, of: bar.update(task, completed=done, total=of),
-                )
-    except KeyboardInterrupt:
-        more = f"anxin replay {source} --state {state}" if state else voice.word("加 --state 可以续跑", "add --state to be able to go on")
-        voice.fail(voice.word(f"已中断。继续：{more}", f"interrupted. To go on: {more}"), WRONG)
-    except (SourceError, ReplayError, OSError) as error:
-        voice.fail(str(error), WRONG)
-    voice.result(report.as_json(), report.text())
+    from gateway.cli import starting
+
+    starting.replay(context.obj, source, out=out, state=state, residents=residents)
 
 
 def sim(context: typer.Context) -> None:

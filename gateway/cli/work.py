@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
 from typing import Any
 
 from gateway.cli.say import WRONG, Voice
-from gateway.clock import SystemClock
-from gateway.config import ConfigError
-from gateway.control import AlreadyRunning, ControlError, ask, socket_path
-from gateway.core import Core
-from gateway.office import perform
-from gateway.ops import Ops
-from gateway.store import StoreError
+from gateway.control import ControlError, ask, socket_path
 
 NOBODY = (ConnectionRefusedError, FileNotFoundError)
 
@@ -24,29 +16,10 @@ def do(voice: Voice, job: str, **args: Any) -> Any:
     try:
         return ask(socket_path(voice.data_dir), job, args)
     except NOBODY:
-        return _do_here(voice, job, args)
+        from gateway.cli.here import do_here  # not loaded while a gateway answers
+
+        return do_here(voice, job, args)
     except ControlError as error:
         voice.fail(str(error))
     except (OSError, ValueError) as error:
         voice.fail(voice.word(f"网关没有回答：{error}", f"the gateway does not answer: {error}"), WRONG)
-
-
-def _do_here(voice: Voice, job: str, args: Mapping[str, Any]) -> Any:
-    if not (voice.data_dir / "store.sqlite").exists():
-        voice.fail(
-            voice.word(
-                f"{voice.data_dir} 里没有数据。先运行 anxin run 或 anxin demo，或用 --data 指定文件夹。",
-                f"there is no data in {voice.data_dir}. Start anxin run or anxin demo first, or name the folder with --data.",
-            ),
-            WRONG,
-        )
-    try:
-        core = Core.open(voice.data_dir, SystemClock(), Ops())
-    except (AlreadyRunning, ConfigError, StoreError, OSError) as error:
-        voice.fail(str(error), WRONG)
-    try:
-        return asyncio.run(perform(core, job, args))
-    except (ValueError, LookupError, RuntimeError, OSError) as error:
-        voice.fail(str(error))
-    finally:
-        core.close()
