@@ -30,7 +30,7 @@ MAX_BUCKETS = 20_000
 
 
 class TooManyPoints(ValueError):
-    """More readings than asked for lie in the span; ask for an envelope, or for a shorter span."""
+    """More readings than asked for lie in the span, or only sums are left of it; ask for an envelope, or for a shorter span."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +167,8 @@ def bucket_for(from_ms: int, to_ms: int, max_points: int) -> int:
 
 
 def _line(conn: apsw.Connection, snapshot: Snapshot, span: Span, quantity: str, most: int, cadence_s: float | None) -> Line:
+    if reader.only_sums(conn, snapshot, span.device, quantity, span.from_ms, span.to_ms):
+        raise TooManyPoints("only sums per minute are left of this span")
     if reader.count(conn, snapshot, span.device, quantity, span.from_ms, span.to_ms, most) > most:
         raise TooManyPoints(f"more than {most} readings")
     points = reader.points(conn, snapshot, span.device, quantity, span.from_ms, span.to_ms)
@@ -193,6 +195,8 @@ def gaps(t_ms: NDArray[np.int64], from_ms: int, to_ms: int, cadence_s: float | N
 
 
 def _envelopes(conn: apsw.Connection, snapshot: Snapshot, spans: Sequence[Span], quantity: str, bucket_ms: int) -> list[Envelope]:
+    if bucket_ms % MINUTE_MS and any(reader.only_sums(conn, snapshot, span.device, quantity, span.from_ms, span.to_ms) for span in spans):
+        bucket_ms = MINUTE_MS
     return [
         _envelope(span, bucket_ms, reader.buckets(conn, snapshot, span.device, quantity, span.from_ms, span.to_ms, bucket_ms))
         for span in spans

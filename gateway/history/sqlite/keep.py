@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import apsw
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from devices.codes import QUANTITIES, Kind
 from gateway.history.sqlite.chunks import MINUTE_MS, pack, unpack
 from gateway.history.sqlite.merge import sums_of
+from gateway.store import StoreError
 
 NS_PER_MS = 1_000_000
 DAY_MS = 86_400_000
@@ -90,8 +92,6 @@ def _readings(series: int, from_ns: int, to_ns: int, *, blank: bool) -> Iterator
     more = [True]
 
     def step(conn: apsw.Connection) -> Kept:
-        if blank:
-            conn.pragma("secure_delete", True)
         gone = list(
             conn.execute(
                 "DELETE FROM reading WHERE id IN (SELECT id FROM reading WHERE series = ? AND t_ns >= ? AND t_ns < ? LIMIT ?)"
@@ -123,7 +123,6 @@ def _packed(series: int, power: int, from_ms: int, to_ms: int) -> Iterator[Step]
     more = [True]
 
     def whole(conn: apsw.Connection) -> Kept:
-        conn.pragma("secure_delete", True)
         found = [
             (series, minute)
             for (minute,) in conn.execute(
@@ -136,7 +135,6 @@ def _packed(series: int, power: int, from_ms: int, to_ms: int) -> Iterator[Step]
         return Kept(chunks=len(found), minutes=len(found))
 
     def edges(conn: apsw.Connection) -> Kept:
-        conn.pragma("secure_delete", True)
         return Kept(chunks=sum(_cut(conn, series, power, minute, from_ms, to_ms) for minute in sorted({first - 1, last})))
 
     while more[0]:
@@ -168,6 +166,18 @@ def _cut(conn: apsw.Connection, series: int, power: int, minute: int, from_ms: i
     return 1
 
 
-def scrub(conn: apsw.Connection) -> None:
-    """After an erasure: deleting is quick again; what was erased has been overwritten in the pages."""
-    conn.pragma("secure_delete", False)
+def overwrite(conn: apsw.Connection) -> None:
+    """From now on whatever is deleted or moved within the file is overwritten; erasing alone would leave copies of what was moved."""
+    conn.pragma("secure_delete", 1)
+
+
+def empty_log(path: Path) -> None:
+    """Bring the pages home and cut the log, which still holds them as they were; blocking."""
+    conn = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    try:
+        conn.set_busy_timeout(10_000)
+        conn.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except apsw.BusyError as error:
+        raise StoreError(f"erased, but {path.name}-wal is in use and still holds old pages: erase the same again") from error
+    finally:
+        conn.close()

@@ -47,6 +47,20 @@ def _newer(conn: apsw.Connection, snapshot: Snapshot, device: str, series: int, 
     return found.at((found.t_ms >= from_ms) & (found.t_ms < to_ms)) if len(found) else found
 
 
+def only_sums(conn: apsw.Connection, snapshot: Snapshot, device: str, quantity: str, from_ms: int, to_ms: int) -> bool:
+    """Whether the single values of some minute of the span are gone by age, and only its sums are left."""
+    for series in _series(conn, snapshot, device, quantity):
+        sums = conn.execute(
+            "SELECT min(minute) FROM minute WHERE series = ? AND minute >= ? AND minute <= ?",
+            (series, from_ms // MINUTE_MS, (to_ms - 1) // MINUTE_MS),
+        ).get
+        if sums is not None:
+            oldest = conn.execute("SELECT min(minute) FROM chunk WHERE series = ?", (series,)).get
+            if oldest is None or sums < oldest:
+                return True
+    return False
+
+
 def count(conn: apsw.Connection, snapshot: Snapshot, device: str, quantity: str, from_ms: int, to_ms: int, most: int) -> int:
     """About how many readings a span has, at most a minute's too few; stops counting rows beyond `most`."""
     found = 0

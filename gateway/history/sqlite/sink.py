@@ -26,13 +26,15 @@ from gateway.history.sqlite.schema import COMPONENTS, GROUPS, POWER, group_of, p
 from gateway.history.sqlite.tail import Snapshot, Tail
 from gateway.ops import Ops
 from gateway.readings import ReadingBlock, StoredBlock
-from gateway.store import Database, Writer, cursor
+from gateway.store import Database, StoreError, Writer, cursor
 
 MINUTE_NS = 60 * NS_PER_S
 TURN_NS = MINUTE_NS // (GROUPS + 1)
 MAX_TAIL = 600_000  # readings in memory: two minutes of 5,000 a second
 MAX_SERIES = 200_000
 MAX_BATCH = 50_000
+RETAIN_EVERY_S = 3600.0
+CHECK_BYTES = 64 << 20
 
 
 @dataclass(slots=True)
@@ -73,7 +75,9 @@ class SqliteSink:
     @staticmethod
     def open(path: Path, writer: Writer, clock: Clock, ops: Ops, **more: Any) -> SqliteSink:
         """Open or create the file."""
-        return SqliteSink(Database.open(path, writer, COMPONENTS), clock, ops, **more)
+        # Chunks say themselves when they are damaged; the pages of years would take longer to check than a start may.
+        check = not path.exists() or path.stat().st_size <= CHECK_BYTES
+        return SqliteSink(Database.open(path, writer, COMPONENTS, check=check), clock, ops, **more)
 
     def _snapshot(self) -> Snapshot:
         return self.tail.snapshot()
@@ -87,6 +91,7 @@ class SqliteSink:
 
     async def resume(self, lineage: str, first: int, head: int) -> int:
         """Read the groups' places; a journal that the file does not know begins a new era."""
+        await self._db.write(keep.overwrite)
         known = await self._db.read(self._load)
         self._lineage, self._era = lineage, known.era
         safe = [first - 1 if offset is None else offset for offset in known.safe]
@@ -243,12 +248,25 @@ class SqliteSink:
         """Drop what is older than its class is kept, a bounded piece at a time; returns what was dropped."""
         return await self._in_pieces(keep.steps(limits, self._clock.now_ns(), {number: key[1] for key, number in self._numbers.items()}))
 
+    async def retention(self, limits: keep.Limits) -> None:
+        """Retention each hour, until cancelled."""
+        while True:
+            await self._clock.sleep(RETAIN_EVERY_S)
+            try:
+                dropped = await self.retain(limits)
+            except StoreError as error:
+                self._ops.fault("history.retention", self.name, reason=type(error).__name__)
+                continue
+            self._ops.clear("history.retention", self.name)
+            self._ops.counters["history.dropped_chunks"] += dropped.chunks
+            self._ops.counters["history.dropped_readings"] += dropped.readings
+
     async def erase(self, device: str, *, from_ns: int = 0, to_ns: int = 2**62, quantity: int | None = None) -> keep.Kept:
         """Erase a device's readings (of one quantity, of a span [from, to)) with their raw bytes; what is kept is packed again."""
         await self.flush()
         chosen = sorted(number for key, number in self._numbers.items() if key[0] == device and (quantity is None or key[1] == quantity))
         found = await self._in_pieces(keep.erasures(chosen, self._power, from_ns, to_ns))
-        await self._db.write(keep.scrub)
+        await asyncio.to_thread(keep.empty_log, self._db.path)
         return found
 
     async def _in_pieces(self, steps: Iterable[Callable[[apsw.Connection], keep.Kept]]) -> keep.Kept:
