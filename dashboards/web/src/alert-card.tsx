@@ -1,6 +1,6 @@
 import { Buttons } from "./alert-buttons";
 import { span, t, tCode } from "./i18n";
-import { me, serverNow } from "./state";
+import { connected, me, serverNow } from "./state";
 import { Trend } from "./trend";
 import type { Alert } from "./types";
 
@@ -46,12 +46,13 @@ function standing(alert: Alert): string {
 function Standing({ alert }: { alert: Alert }) {
   const at = serverNow.value;
   const silenced = (alert.silenced_until_ms ?? 0) > at;
+  const next = alert.next_step_ms ?? 0;
   return (
     <p class="standing" data-standing={alert.state}>
       <b>{standing(alert)}</b>
       {alert.supported_by.length > 0 && <span> · {t("ui.supported", { n: alert.supported_by.length })}</span>}
       {alert.step > 0 && alert.state === "raised" && <span> · {t("ui.step", { n: alert.step })}</span>}
-      {alert.state === "raised" && alert.next_step_ms !== null && <span class="next"> · {t("alert.next_step", { span: span(alert.next_step_ms - at) })}</span>}
+      {alert.state === "raised" && next > at && connected.value && <span class="next"> · {t("alert.next_step", { span: span(next - at) })}</span>}
       {silenced && <span data-silenced> · {t("ui.silence.left", { span: span((alert.silenced_until_ms ?? at) - at) })}</span>}
     </p>
   );

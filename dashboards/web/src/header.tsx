@@ -31,9 +31,10 @@ export function Connection() {
   );
 }
 
-export function LostBanner() {
+export function LostBanner({ brief = false }: { brief?: boolean }) {
   if (connected.value) return null;
-  return <p class="lost-banner" role="alert">{t("ui.connection_lost")} · {t("ui.last_contact", { age: ago(now.value - heardAt.value) })}</p>;
+  const contact = t("ui.last_contact", { age: ago(now.value - heardAt.value) });
+  return <p class="lost-banner" role="alert">{brief ? contact : `${t("ui.connection_lost")} · ${contact}`}</p>;
 }
 
 export function Sound() {

@@ -15,7 +15,7 @@ export function Phone() {
       <header class="bar"><h1>{t("app.name")}</h1><Connection /><Clock /></header>
       <Announcer text={first === undefined ? "" : `${wordOf(first)} ${whereOf(first)} ${describe(first)}`} />
       <main>
-        <LostBanner />
+        <LostBanner brief />
         <Said />
         {shown.length === 0 && <Calm mine={tab.value === "mine"} />}
         {shown.map((a) => <AlertCard key={a.id} alert={a} phone />)}

@@ -58,7 +58,8 @@ function Foot({ bed, state }: { bed: Bed; state: Bed["monitoring"] }) {
 
 function Badge({ alert }: { alert: Alert }) {
   const owned = alert.state === "claimed" || alert.state === "arrived";
-  return <span class={owned ? "badge going" : "badge"}>{owned ? `→ ${alert.claimed_name ?? alert.claimed_by ?? ""}` : wordOf(alert)}</span>;
+  const word = alert.state === "cleared" ? t("ui.over") : wordOf(alert);
+  return <span class={owned ? "badge going" : "badge"}>{owned ? `→ ${alert.claimed_name ?? alert.claimed_by ?? ""}` : word}</span>;
 }
 
 export function Tile({ bed: source, open }: { bed: Signal<Bed>; open: readonly Alert[] }) {

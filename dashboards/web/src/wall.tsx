@@ -7,7 +7,7 @@ import { Tile } from "./tile";
 import type { Alert, Bed, Wall } from "./types";
 
 const PER_PAGE = 108;
-const FULL_CARDS = 3;
+const FEW = 4; // with more than these, only the first card is a large one, so that more of them fit
 const CARDS = 30;
 const ROOM_PX = 980;
 
@@ -25,9 +25,9 @@ function Counts() {
   );
 }
 
-function isShort(alert: Alert, index: number): boolean {
+function isShort(alert: Alert, index: number, total: number): boolean {
   if (alert.claimed_by !== null && alert.claimed_by === me.value?.id) return false;
-  return index >= FULL_CARDS || alert.kind === "technical" || alert.state !== "raised";
+  return index >= (total > FEW ? 1 : FEW - 1) || alert.kind === "technical" || alert.state !== "raised";
 }
 
 function Queue() {
@@ -38,7 +38,7 @@ function Queue() {
       <Said />
       <Faults />
       {list.length === 0 && <Calm />}
-      {list.slice(0, CARDS).map((a, i) => <AlertCard key={a.id} alert={a} short={isShort(a, i)} />)}
+      {list.slice(0, CARDS).map((a, i) => <AlertCard key={a.id} alert={a} short={isShort(a, i, list.length)} />)}
       {list.length > CARDS && <p class="fine">{t("ui.more_alerts", { n: list.length - CARDS })}</p>}
       {elsewhere.value.length > 0 && <p class="notice" data-elsewhere>{t("ui.elsewhere", { n: elsewhere.value.length })}</p>}
     </section>
