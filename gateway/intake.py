@@ -149,7 +149,7 @@ class Intake:
             message = catalog.decode(frame.topic, frame.payload, self._device_facts(device, view))
         except DecodeError as error:
             work.detail = str(error)
-            work.boot_id, work.seq = peek(device, frame.payload)
+            work.boot_id, work.seq = frame.number or peek(device, frame.payload)
             work.key = None if work.boot_id is None else (device, work.boot_id)
             return work
         except Exception as error:  # noqa: BLE001 - a decoder's bug must not stop the stream: kept as a dead letter, said as a fault

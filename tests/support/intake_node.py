@@ -16,6 +16,7 @@ from typing import Any
 
 from gateway import audit, deadletter, events, identity, intake
 from gateway.clock import Clock, SystemClock
+from gateway.collect.ble import book as ble_book
 from gateway.collect.mqtt import MqttCollector, MqttOptions
 from gateway.events import Events
 from gateway.frames import Collector
@@ -26,7 +27,7 @@ from gateway.registry import tx
 from gateway.registry.registry import Registry
 from gateway.store import Database, Writer
 
-COMPONENTS = (events.COMPONENT, tx.COMPONENT, audit.COMPONENT, deadletter.COMPONENT)
+COMPONENTS = (events.COMPONENT, tx.COMPONENT, audit.COMPONENT, deadletter.COMPONENT, ble_book.COMPONENT)
 
 
 class Node:

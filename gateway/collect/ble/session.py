@@ -1,0 +1,300 @@
+"""One connection: subscribe at once, control point last, then records, then everything that is slow; until the link ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from bleak import BleakClient
+from bleak.backends.characteristic import BleakGATTCharacteristic
+from bleak.exc import BleakError
+
+from devices import catalog
+from devices.gatt import glucose, record_access
+from devices.model import DecodeError
+from gateway.clock import NS_PER_S
+from gateway.collect.ble import facts
+from gateway.collect.ble.parts import Full, Item, Parts, within
+from gateway.collect.ble.records import Records
+from gateway.frames import Fate, Frame
+
+T = TypeVar("T")
+MEASUREMENT, CONTEXT, JOINED = "gatt/1808/2a18", "gatt/1808/2a34", "gatt/1808/2a18-2a34"
+STREAMS = frozenset({"gatt/180d/2a37", "gatt/1822/2a5f"})  # a device that has one of these is expected to speak all the time
+NUMBERED = STREAMS | {"gatt/180f/2a19"}  # without a time or a number of their own: ours tells a repetition from the next one
+SPEECH = ("notify", "indicate")
+
+
+@dataclass(slots=True)
+class Held:
+    """A measurement that waits for its context."""
+
+    payload: bytes
+    t_ns: int
+    since_ns: int
+    landed: Callable[[Fate], None] | None
+
+
+@dataclass(slots=True)
+class Map:
+    """What of a device's characteristics concerns us."""
+
+    readings: list[tuple[str, BleakGATTCharacteristic]] = field(default_factory=list)
+    control: list[tuple[str, BleakGATTCharacteristic]] = field(default_factory=list)  # (service, record access control point)
+    clock: tuple[str, BleakGATTCharacteristic] | None = None
+    facts: list[tuple[str, BleakGATTCharacteristic]] = field(default_factory=list)
+
+    @property
+    def streams(self) -> bool:
+        """Whether the device is one that speaks all the time."""
+        return any(topic in STREAMS for topic, _ in self.readings)
+
+
+def survey(client: BleakClient) -> Map:
+    """Sort the characteristics."""
+    found = Map()
+    for service in client.services:
+        for characteristic in service.characteristics:
+            topic = catalog.gatt_topic(service.uuid, characteristic.uuid)
+            _, short, uuid = topic.split("/")
+            if uuid == record_access.CHARACTERISTIC:
+                found.control.append((short, characteristic))
+            elif uuid in facts.CLOCKS and "read" in characteristic.properties:
+                found.clock = found.clock if found.clock is not None and uuid != facts.CLOCKS[0] else (topic, characteristic)
+            elif uuid in facts.FACTS and "read" in characteristic.properties:
+                found.facts.append((topic, characteristic))
+            elif _is_reading(topic):
+                found.readings.append((topic, characteristic))
+    return found
+
+
+def _is_reading(topic: str) -> bool:
+    try:
+        catalog.channel_of(topic)
+    except DecodeError:
+        return False
+    return True
+
+
+class Session:
+    """The life of one link; `run` returns why it ended."""
+
+    def __init__(
+        self, parts: Parts, client: BleakClient, device: str, ended: asyncio.Event, adapter: str, why: Callable[[], str]
+    ) -> None:
+        self._parts = parts
+        self._client = client
+        self._device = device
+        self._ended = ended
+        self._adapter = adapter
+        self._why = why  # a session that is cancelled was cancelled
+        self._offset_ns: int | None = None
+        self._records: dict[str, Records] = {}
+        self._held: dict[int, Held] = {}
+        self._heard_ns = parts.clock.monotonic_ns()
+        self._up = False
+        self.streams = False
+        self.values = 0
+
+    async def run(self) -> str:
+        """Serve the link until it ends; the cause in a word."""
+        work = asyncio.ensure_future(self._serve())
+        ended = asyncio.ensure_future(self._ended.wait())
+        try:
+            await asyncio.wait((work, ended), return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                work.cancel()
+                await asyncio.wait((work,))
+            cause = self._cause(work)
+            for records in self._records.values():
+                await records.close()
+            return cause
+        finally:
+            ended.cancel()
+            work.cancel()
+            try:
+                self._flush(everything=True)
+            except Full:
+                pass  # it is still in the device
+            await self._finish(work)
+
+    def _cause(self, work: asyncio.Future[str]) -> str:
+        if work.cancelled():
+            return "link lost"
+        error = work.exception()
+        if error is None:
+            return work.result()
+        if isinstance(error, TimeoutError):
+            return "no answer"
+        if isinstance(error, Full):
+            return "gateway full"
+        if self._ended.is_set():
+            return "link lost"
+        self._parts.ops.counters[f"ble.session.{type(error).__name__}"] += 1
+        return "device error"
+
+    async def _finish(self, work: asyncio.Future[str]) -> None:
+        """Give the link back and write down since when nothing is heard."""
+        if not self._ended.is_set():
+            try:
+                await within(self._parts.clock, self._client.disconnect(), self._parts.timing.exchange_s)
+            except (BleakError, TimeoutError, OSError):
+                pass  # as good as disconnected
+        await self._note_up()
+        if self._up:
+            heard_ns = self._parts.heard.pop(self._device, self._parts.clock.now_ns())
+            cause = self._why() if not work.done() else self._cause(work)
+            await _surely(self._parts.book.link_down(self._device, heard_ns, cause))
+
+    # --- in order
+
+    async def _serve(self) -> str:
+        parts, timing = self._parts, self._parts.timing
+        found = survey(self._client)
+        self.streams = found.streams
+        self._offset_ns = await facts.assume_clock(parts, self._device)  # a cuff may speak as soon as it is listened to
+        for topic, characteristic in found.readings:
+            if any(word in characteristic.properties for word in SPEECH):
+                await self._exchange(self._client.start_notify(characteristic, partial(self._on_value, topic)))
+        for service, characteristic in found.control:
+            records = self._records[service] = Records(parts, self._device, service, partial(self._write, characteristic))
+            await self._exchange(self._client.start_notify(characteristic, partial(_answer, records)))
+        self._offset_ns = await facts.learn_clock(parts, self._device, await self._clock_ms(found))  # quick, and records need it
+        for records in self._records.values():
+            await records.fetch()
+        await self._describe(found)
+        while True:
+            await parts.clock.sleep(timing.tick_s)
+            self._flush()
+            await self._note_up()
+            quiet_s = (parts.clock.monotonic_ns() - self._heard_ns) / NS_PER_S
+            if self.streams and quiet_s > timing.silence_s:
+                return "silent"
+            if not self.streams and quiet_s > timing.linger_s and not self._held:
+                return "done"
+
+    async def _exchange(self, work: Awaitable[T]) -> T:
+        return await within(self._parts.clock, work, self._parts.timing.exchange_s)
+
+    async def _write(self, characteristic: BleakGATTCharacteristic, payload: bytes) -> None:
+        await self._client.write_gatt_char(characteristic, payload, response=True)
+
+    async def _clock_ms(self, found: Map) -> int | None:
+        if found.clock is None:
+            return None
+        topic, characteristic = found.clock
+        try:
+            payload = bytes(await self._exchange(self._client.read_gatt_char(characteristic)))
+        except BleakError:
+            if self._ended.is_set():
+                raise
+            return None
+        text = facts.described(topic, payload).get("clock_ms")
+        return None if text is None else int(text)
+
+    async def _describe(self, found: Map) -> None:
+        """Readings that can only be read, then facts."""
+        for topic, characteristic in found.readings:
+            if "read" in characteristic.properties:
+                payload = await self._read(characteristic)
+                if payload is not None:
+                    self._take(topic, payload, self._parts.clock.now_ns())
+        said: dict[str, str] = {}
+        for topic, characteristic in found.facts:
+            payload = await self._read(characteristic)
+            if payload is not None:
+                said |= facts.described(topic, payload)
+        await facts.remember(self._parts, self._device, {key: value for key, value in said.items() if key not in facts.OWN})
+
+    async def _read(self, characteristic: BleakGATTCharacteristic) -> bytes | None:
+        try:
+            return bytes(await self._exchange(self._client.read_gatt_char(characteristic)))
+        except BleakError:
+            if self._ended.is_set():
+                raise
+            return None  # not permitted, or not without pairing
+
+    async def _note_up(self) -> None:
+        """A streaming device that has been heard on this link is up."""
+        if self.streams and not self._up and self._device in self._parts.heard:
+            self._up = True
+            await _surely(self._parts.book.link_up(self._device, adapter=self._adapter))
+
+    # --- values
+
+    def _on_value(self, topic: str, _characteristic: BleakGATTCharacteristic, data: bytearray) -> None:
+        now_ns = self._parts.clock.now_ns()
+        self._heard_ns = self._parts.clock.monotonic_ns()
+        self.values += 1
+        if topic in STREAMS:
+            self._parts.heard[self._device] = now_ns
+        try:
+            self._take(topic, bytes(data), now_ns)
+        except Full:
+            self._ended.set()  # the device keeps its record; it is fetched when there is room again
+
+    def _take(self, topic: str, payload: bytes, t_ns: int) -> None:
+        if topic == MEASUREMENT:
+            self._take_measurement(payload, t_ns)
+        elif topic == CONTEXT:
+            self._take_context(payload, t_ns)
+        else:
+            self._put(topic, payload, t_ns)
+
+    def _take_measurement(self, payload: bytes, t_ns: int) -> None:
+        records = self._records.get("1808")
+        try:
+            sequence = glucose.sequence_of(payload)
+            waits = glucose.context_follows(payload)
+        except DecodeError:
+            self._put(MEASUREMENT, payload, t_ns)
+            return
+        landed = None if records is None else records.came(sequence)
+        if waits:
+            self._held[sequence] = Held(payload, t_ns, self._parts.clock.monotonic_ns(), landed)
+        else:
+            self._put(MEASUREMENT, payload, t_ns, landed)
+
+    def _take_context(self, payload: bytes, t_ns: int) -> None:
+        try:
+            held = self._held.pop(glucose.sequence_of(payload), None)
+        except DecodeError:
+            held = None
+        if held is None:
+            self._put(CONTEXT, payload, t_ns)
+        else:
+            self._put(JOINED, held.payload + payload, held.t_ns, held.landed)
+
+    def _flush(self, *, everything: bool = False) -> None:
+        """Measurements whose context has not come go on without it."""
+        limit_ns = self._parts.clock.monotonic_ns() - int(self._parts.timing.context_s * NS_PER_S)
+        for sequence, held in list(self._held.items()):
+            if everything or held.since_ns <= limit_ns:
+                del self._held[sequence]
+                self._put(MEASUREMENT, held.payload, held.t_ns, held.landed)
+
+    def _put(self, topic: str, payload: bytes, t_ns: int, landed: Callable[[Fate], None] | None = None) -> None:
+        frame = Frame(
+            channel="ble", topic=topic, payload=payload, t_received_ns=t_ns, device=self._device,
+            number=self._parts.number(self._device) if topic in NUMBERED else None, clock_offset_ns=self._offset_ns,
+        )  # fmt: skip
+        self._parts.tray.put(Item(frame, landed))
+
+
+async def _surely(work: Awaitable[None]) -> None:
+    """A gap is written down whole, even when link or gateway end at this moment."""
+    writing = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait((writing,))
+        raise
+
+
+def _answer(records: Records, _characteristic: BleakGATTCharacteristic, data: bytearray) -> None:
+    records.answer(bytes(data))
+
+

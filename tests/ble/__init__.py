@@ -1,0 +1,1 @@
+"""Bluetooth without a radio: real stacks on both sides of a simulated link."""
