@@ -75,6 +75,17 @@ class Alerts(Section):
     options: dict[str, Any] = Field(default_factory=dict)  # checked by the alert desk
 
 
+class History(Section):
+    """What is kept for years, and for how many days of each class; 0 = for ever."""
+
+    enabled: bool = True
+    raw_days: int = Field(default=90, ge=0)  # every single value of continuous readings
+    minute_days: int = Field(default=730, ge=0)  # minimum, mean, maximum per minute
+    reading_days: int = Field(default=0, ge=0)  # spot, stored and event readings with their raw bytes
+    wave_days: int = Field(default=30, ge=0)  # waveforms
+    influx: dict[str, Any] = Field(default_factory=dict)  # a second sink; checked by it (gateway/history/influx)
+
+
 class Watchdog(Section):
     """A process of its own that speaks when the alarm loop stops."""
 
@@ -94,6 +105,7 @@ class Config(Section):
     backup: Backup = Backup()
     stream: Stream = Stream()
     alerts: Alerts = Alerts()
+    history: History = History()
     watchdog: Watchdog = Watchdog()
     channels: dict[str, dict[str, Any]] = Field(default_factory=dict)
 

@@ -27,6 +27,7 @@ from gateway.config import Mqtt, Web
 from gateway.control import serve as serve_control
 from gateway.control import socket_path
 from gateway.core import MIB, Core
+from gateway.histories import Histories
 from gateway.identity import Identity
 from gateway.intake import Intake, hashes_of
 from gateway.journal import Journal
@@ -127,18 +128,21 @@ class _Builder:
         url = config.web.public_url or f"{scheme}://{_shown(config.web.host)}:{port}"
         outbox, desk = self._alarm_path(url)
         runner = self._stream(journal, desk)
+        histories = await self._histories(journal)
         identity = await self._identity(journal)
         intake = Intake(core.registry, journal, core.store, identity, clock, ops)
         ledger = Ledger(journal, identity, core.store)
         http = HttpCollector(clock, core.tokens.verify)
         web = self._web(desk, runner, intake, ledger, http, listener, url)
         await self._start_core(outbox, desk, runner, journal, identity)
+        for name, work in histories.work().items():
+            self._task(name, work)
         broker, doors = await self._mqtt_doors()
         self._task("intake", intake.run([http, http.calls, *doors]))
         await web.start(clock)
         self._stack.push_async_callback(web.stop)
         self._task("web", web.wait())
-        await self._control(journal, runner, intake, ledger, started_ns)
+        await self._control(journal, runner, intake, ledger, histories, started_ns)
         self._task("backups", chores.backups(lambda: perform(core, "backup", {}), config.backup.every_s, clock, ops))
         ended = asyncio.create_task(chores.first_to_end(self._tasks), name="first-to-end")
         self._stack.callback(ended.cancel)
@@ -312,11 +316,19 @@ class _Builder:
         app = create_app(query, commands, clock=core.clock, ops=core.ops, settings=settings, machine_routers=(http.router,))
         return WebServer(app, listener, certificate=web.certificate, key=web.key, before_stop=lambda: close_streams(app))
 
-    async def _control(self, journal: Journal, runner: StreamRunner, intake: Intake, ledger: Ledger, started_ns: int) -> None:
+    async def _histories(self, journal: Journal) -> Histories:
+        core = self._core
+        histories = await Histories.open(core.config.history, core.data_dir, journal, core.writer, core.clock, core.ops)
+        self._stack.push_async_callback(histories.close)
+        return histories
+
+    async def _control(
+        self, journal: Journal, runner: StreamRunner, intake: Intake, ledger: Ledger, histories: Histories, started_ns: int
+    ) -> None:
         core = self._core
 
         async def status(_args: Mapping[str, Any]) -> dict[str, Any]:
-            return _status(core, journal, runner, started_ns)
+            return {**_status(core, journal, runner, started_ns), "history": histories.status()}
 
         async def books(_args: Mapping[str, Any]) -> Any:
             return await ledger.summary()

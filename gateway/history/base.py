@@ -7,6 +7,7 @@ for longer than the budget is let go (the journal may drop its days, so that no 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -110,12 +111,13 @@ class HistoryRunner:
     async def run(self) -> None:
         """Until cancelled."""
         name = self._sink.name
-        extent = self._journal.extent()
+        extent = await asyncio.to_thread(self._journal.extent)
         offset = await self._retried_resume(extent.first)
         self.taken = offset - 1
         while True:
             try:
-                if offset < (first := self._journal.extent().first):
+                first = (await asyncio.to_thread(self._journal.extent)).first
+                if offset < first:
                     await self._skip(offset, first - 1)
                     offset = first
                 self._hold()
@@ -127,7 +129,7 @@ class HistoryRunner:
                         await self._clock.sleep(self._sink.linger_s)
                 return  # the journal is closed
             except JournalGone:
-                if offset >= self._journal.extent().first:
+                if offset >= (await asyncio.to_thread(self._journal.extent)).first:
                     raise
                 self._ops.counters[f"history.{name}.overtaken"] += 1
 

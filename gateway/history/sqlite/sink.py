@@ -277,8 +277,10 @@ class SqliteSink:
         return total
 
     async def close(self) -> None:
-        """Write what was taken, then close the file."""
+        """Write what was taken, then close the file; what cannot be written now is in the journal still."""
         try:
             await self.flush()
+        except StoreError:
+            self._ops.counters["history.unwritten_at_end"] += 1
         finally:
             await self._db.close()
