@@ -37,6 +37,11 @@ class Report:
     ready_s: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
+    def add(self, other: Report) -> None:
+        """One more run's figures."""
+        for name in ("kills", "sent", "acked", "lost", "twice", "alerts", "claimed", "ready_s", "wrong"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
     def line(self) -> str:
         ready = sorted(self.ready_s) or [0.0]
         return (

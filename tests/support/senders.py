@@ -26,8 +26,8 @@ BOOT = "load"
 class Sender:
     """One device on one raw connection."""
 
-    def __init__(self, port: int, device: str, token: str) -> None:
-        self.port, self.device, self.token = port, device, token
+    def __init__(self, port: int, device: str, token: str, boot_id: str) -> None:
+        self.port, self.device, self.token, self.boot_id = port, device, token, boot_id
         self.link: Publisher | None = None
         self.retry_at_s = 0.0
         self.seq = 0
@@ -38,7 +38,7 @@ class Sender:
     def make(self) -> None:
         """One more message to send."""
         t_ms, value = time.time_ns() // 1_000_000, 60 + self.seq % 40
-        head = f'{{"v":1,"device":"{self.device}","boot_id":"{BOOT}","seq":{self.seq},"t":{t_ms}'
+        head = f'{{"v":1,"device":"{self.device}","boot_id":"{self.boot_id}","seq":{self.seq},"t":{t_ms}'
         self.memory[self.seq] = f'{head},"quantity":"hr","value":{value},"unit":"/min"}}'.encode()
         self.unsent.append(self.seq)
         self.seq += 1
@@ -85,14 +85,14 @@ class Sender:
 
 
 def run(settings: dict[str, Any]) -> None:
-    senders = [Sender(settings["port"], device, token) for device, token in settings["tokens"].items()]
+    senders = [Sender(settings["port"], device, token, settings["boot"]) for device, token in settings["tokens"].items()]
     rate, turn, made = float(settings["rate"]), 0, 0
     began_s = said_s = time.monotonic()
     while not select.select([sys.stdin], [], [], 0.01)[0]:
         now_s = time.monotonic()
-        due = min(int((now_s - began_s) * rate) - made, int(rate))
+        due = min(int((now_s - began_s) * rate) - made, int(rate), len(senders) * WINDOW)
         for _ in range(max(0, due)):
-            if sum(sender.waiting for sender in senders[turn : turn + 1]) < 20 * WINDOW:
+            if senders[turn].waiting < 2 * WINDOW:
                 senders[turn].make()
             turn = (turn + 1) % len(senders)
         made = int((now_s - began_s) * rate)
@@ -114,8 +114,8 @@ def run(settings: dict[str, Any]) -> None:
 class Load:
     """The process as a test holds it; `finish` drains and returns the publishers' own lists."""
 
-    def __init__(self, port: int, tokens: dict[str, str], rate: float, drain_s: float = 30) -> None:
-        settings = json.dumps({"port": port, "tokens": tokens, "rate": rate, "drain_s": drain_s})
+    def __init__(self, port: int, tokens: dict[str, str], rate: float, *, drain_s: float = 30, boot: str = BOOT) -> None:
+        settings = json.dumps({"port": port, "tokens": tokens, "rate": rate, "drain_s": drain_s, "boot": boot})
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.senders", settings], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
