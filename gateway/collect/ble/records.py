@@ -7,16 +7,16 @@ costs at most the same records once more, which intake recognises by their bytes
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 from devices.gatt import record_access as racp
 from devices.model import DecodeError
 from gateway.collect.ble.parts import Parts, within
 from gateway.frames import Fate
 
-LOG = logging.getLogger("anxin.ble")
+NOTED_EVERY = 20  # durable records: so many may come again after a kill
 ROUNDS = 3  # of one connection, while the device reports less than it counted
 
 Write = Callable[[bytes], Awaitable[None]]
@@ -32,32 +32,28 @@ class Fetch:
 
     order: list[int] = field(default_factory=list)
     durable: set[int] = field(default_factory=set)
-    refused: bool = False
+    rising: bool = True
+    settled: int = 0  # so many from the beginning are durable
 
     def came(self, sequence: int) -> None:
         """A record is on its way to the journal."""
+        self.rising = self.rising and (not self.order or self.order[-1] < sequence)
         self.order.append(sequence)
 
-    def landed(self, sequence: int, fate: Fate) -> None:
+    def landed(self, sequence: int) -> None:
         """It is durable, as a reading or as a dead letter."""
-        if fate is not Fate.REFUSED:
-            self.durable.add(sequence)
+        self.durable.add(sequence)
+        while self.settled < len(self.order) and self.order[self.settled] in self.durable:
+            self.settled += 1
 
     @property
     def all_durable(self) -> bool:
         """Whether nothing is on its way."""
-        return self.durable.issuperset(self.order)
+        return self.settled == len(self.order)
 
     def safe(self) -> int | None:
-        """The highest sequence below which nothing is missing, of a report that was cut off; None where the order does not tell."""
-        if len(self.order) < 2 or any(a >= b for a, b in zip(self.order, self.order[1:], strict=False)):
-            return None
-        found = None
-        for sequence in self.order:
-            if sequence not in self.durable:
-                break
-            found = sequence
-        return found
+        """The highest sequence below which nothing is missing, in the middle of a report; None where the order does not tell."""
+        return self.order[self.settled - 1] if self.rising and self.settled and len(self.order) > 1 else None
 
 
 class Records:
@@ -72,7 +68,8 @@ class Records:
         self._heard = asyncio.Event()
         self._fetch: Fetch | None = None
         self._last: int | None = None
-        self._live: set[asyncio.Task[None]] = set()
+        self._noted = 0  # of the present report
+        self._notes: set[asyncio.Task[None]] = set()
 
     # --- what the device says
 
@@ -91,16 +88,23 @@ class Records:
         return lambda fate: self._landed(fetch, sequence, fate)
 
     def _landed(self, fetch: Fetch, sequence: int, fate: Fate) -> None:
-        fetch.landed(sequence, fate)
+        if fate is not Fate.REFUSED:
+            fetch.landed(sequence)
         self._heard.set()
+        if fetch.settled - self._noted >= NOTED_EVERY and fetch is self._fetch:
+            self._noted = fetch.settled
+            self._note(self._settle(fetch))
 
     def _live_landed(self, sequence: int, fate: Fate) -> None:
         """Measured while connected: the next in order moves the last one on; any other is asked for again at the next connection."""
         if fate is not Fate.REFUSED and self._last is not None and sequence == self._last + 1:
-            self._last = sequence
-            task = asyncio.ensure_future(self._parts.book.advance(self._device, self._service, sequence))
-            self._live.add(task)
-            task.add_done_callback(self._live.discard)
+            self._note(self._advance(sequence))
+
+    def _note(self, work: Coroutine[Any, Any, None]) -> None:
+        """Beside the procedure; `close` waits for it."""
+        task = asyncio.ensure_future(work)
+        self._notes.add(task)
+        task.add_done_callback(self._notes.discard)
 
     # --- the procedure
 
@@ -112,7 +116,8 @@ class Records:
             start, expected = await self._find_start()
             if expected == 0:
                 return came
-            fetch = self._fetch = Fetch()
+            fetch, self._noted = Fetch(), 0
+            self._fetch = fetch
             complete = await self._report(start, fetch)
             await self._wait_durable(fetch)
             self._fetch = None
@@ -194,6 +199,7 @@ class Records:
         if fetch is not None:
             await self._wait_durable(fetch)
             await self._settle(fetch)
+        await asyncio.gather(*self._notes)
 
     async def _settle(self, fetch: Fetch) -> None:
         """Move on as far as nothing can be missing."""
@@ -202,5 +208,5 @@ class Records:
             await self._advance(safe)
 
     async def _advance(self, sequence: int) -> None:
-        await self._parts.book.advance(self._device, self._service, sequence)
         self._last = sequence
+        await self._parts.book.advance(self._device, self._service, sequence)
