@@ -213,6 +213,8 @@ class SqliteSink:
     async def _flush_group(self, group: int, upto: int) -> None:
         """One transaction: a group's readings up to an offset with its place, and the places of groups that have none."""
         async with self._lock:
+            if self.tail.safe[group] >= upto:  # while this waited for its turn; a place never goes back
+                return
             columns, rows = self.tail.of_group(group, upto)
             idle = [other for other, count in enumerate(self.tail.waiting(upto)) if not count and self.tail.safe[other] < upto]
             newest, power, era, lineage = dict(self._newest), self._power, self._era, self._lineage
