@@ -23,6 +23,7 @@ PROGRAMS = {
     "mosquitto_sub": "mosquitto-clients",
     "node": "nodejs",
     "npm": "npm",
+    "victoria-metrics": "victoria-metrics",
 }
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
