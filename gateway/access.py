@@ -26,10 +26,13 @@ class FieldClass(StrEnum):
     """Kinds of data; a route or a field belongs to exactly one."""
 
     IDENTITY = "identity"  # that this resident exists: name, initials, bed
+    SUMMARY = "summary"  # how the person is, in one of four words
     VITALS = "vitals"
     ALERTS = "alerts"
     LOCATION = "location"
     NOTES = "notes"
+    DOCUMENTS = "documents"
+    LOOKS = "looks"  # who looked at this person's data
     CARE = "care"  # oxygen, consciousness, NEWS2 scale
     LIMITS = "limits"
     CONSENT = "consent"
@@ -52,7 +55,10 @@ class Purpose(StrEnum):
     AUDIT = "audit"
 
 
-GRANTABLE = (FieldClass.VITALS, FieldClass.ALERTS, FieldClass.LOCATION, FieldClass.NOTES)  # what a consent row can open to family
+GRANTABLE = (  # what a consent row can open to family
+    FieldClass.SUMMARY, FieldClass.VITALS, FieldClass.ALERTS, FieldClass.LOCATION, FieldClass.DOCUMENTS, FieldClass.NOTES,
+    FieldClass.LOOKS,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,11 +116,13 @@ _RESIDENT: Mapping[Role, Mapping[FieldClass, frozenset[Action]]] = {
         _F.LIMITS: frozenset({_R, _W}),
         _F.DEVICE: frozenset({_R}),
         _F.CONSENT: frozenset({_R}),
+        _F.LOOKS: frozenset({_R}),
     },
     Role.OPERATOR: {
         _F.IDENTITY: frozenset({_R, _W}),
         _F.DEVICE: frozenset({_R, _W}),
         _F.CONSENT: frozenset({_R, _W}),
+        _F.LOOKS: frozenset({_R}),  # answers a resident who asks who looked
     },
     Role.FAMILY: {},
     Role.ADMIN: {},

@@ -46,6 +46,12 @@ _PAGE = """
     SELECT n, t_ns, actor, role, action, subject, resident, purpose, outcome, detail FROM audit
     WHERE n > ?1 AND (?2 IS NULL OR resident = ?2) AND (?3 IS NULL OR actor = ?3) ORDER BY n LIMIT ?4
 """
+_LOOKS = """
+    SELECT n, t_ns, actor, role, action, subject, resident, purpose, outcome, detail FROM audit
+    WHERE t_ns >= ?2 AND n < ?3 AND action LIKE 'read.%' AND outcome = 'allowed' AND (resident = ?1 OR (resident IS NULL AND EXISTS
+        (SELECT 1 FROM json_each(audit.detail, '$.residents') WHERE json_each.value = ?1)))
+    ORDER BY n DESC LIMIT ?4
+"""
 _TRIGGERS = "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'audit'"
 
 
@@ -165,6 +171,10 @@ class Audit:
         """Rows after number `after`, oldest first, at most `PAGE_ROWS`."""
         found = conn.execute(_PAGE, (after, resident, actor, max(0, min(limit, PAGE_ROWS))))
         return [_row(values) for values in found]
+
+    def looks(self, conn: apsw.Connection, resident: str, *, since_ns: int, before: int, limit: int) -> list[AuditRow]:
+        """Looks at a resident's data that were allowed, also those at a whole wall with this person on it; newest first."""
+        return [_row(values) for values in conn.execute(_LOOKS, (resident, since_ns, before, max(0, min(limit, 20 * PAGE_ROWS))))]
 
     def _mark(self, n: int, digest: bytes) -> None:
         body = {"n": n, "hash": digest.hex(), "t_ns": self._clock.now_ns()}

@@ -17,6 +17,8 @@ from gateway.api import (
     plain,
     problems,
     routes_alerts,
+    routes_clinic,
+    routes_family,
     routes_house,
     routes_registry,
     routes_session,
@@ -78,7 +80,7 @@ def create_app(
     app.state.live = live
     app.state.pages = Pages(http_lan=settings.http_lan)
     problems.install(app)
-    for module in (routes_session, routes_alerts, routes_ward, routes_registry, routes_house):
+    for module in (routes_session, routes_alerts, routes_ward, routes_registry, routes_house, routes_family, routes_clinic):
         app.include_router(module.router, prefix=API)
     for router in machine_routers:
         app.include_router(router, prefix=API, dependencies=[guard(DEVICE)])

@@ -250,7 +250,7 @@ class Live:
             self._cut(client, "session.ended")
             return
         reach = self._source.scope(subject)
-        if reach.role is not client.scope.role or not (client.scope.sites <= reach.sites and client.scope.vitals <= reach.vitals):
+        if not reach.covers(client.scope):
             self._cut(client, "access.changed")
         client.subject, client.scope = subject, reach
 

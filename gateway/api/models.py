@@ -219,11 +219,17 @@ class ConsentBody(Body):
 
     resident: Id
     grantee: Id
-    classes: Annotated[list[Literal["vitals", "alerts", "location", "notes"]], Field(min_length=1, max_length=4)]
+    classes: Annotated[
+        list[Literal["summary", "vitals", "alerts", "location", "documents", "notes", "looks"]], Field(min_length=1, max_length=7)
+    ]
     until_ms: Ms
     giver: Line
     from_ms: Ms | None = None
     text_version: Line = ""
+    text_sha256: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")] = ""
+    legal_basis: Literal["separate_consent", "guardian_consent", "protect_life"] = "separate_consent"
+    guardian: bool = False
+    reason: Note = ""
 
 
 class UserBody(Body):

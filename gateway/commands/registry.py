@@ -9,7 +9,7 @@ from gateway.access import Action, FieldClass, Scope, scope_of, site_scope
 from gateway.commands.refusal import Kind, Refusal
 from gateway.query.asker import Asker, Forbidden, Missing, device_scope, may
 from gateway.query.shape import NS_PER_MS, plain
-from gateway.registry import bindings, limits, org, residents
+from gateway.registry import bindings, consents, limits, org, residents
 from gateway.registry.tx import Tx
 from gateway.registry.view import RegistryView
 
@@ -282,7 +282,7 @@ class RegistryCommands:
 
         def work(tx: Tx) -> Any:
             must_resident(asker, tx.view, fields["resident"], FieldClass.CONSENT)
-            return limits.set_consent(tx, **fields)
+            return consents.set_consent(tx, **fields)
 
         result: dict[str, Any] = await self._run(asker, work)
         return result
@@ -295,7 +295,7 @@ class RegistryCommands:
             if former is None:
                 raise Missing
             must_resident(asker, tx.view, former.resident_id, FieldClass.CONSENT)
-            return limits.withdraw_consent(tx, consent_id)
+            return consents.withdraw_consent(tx, consent_id)
 
         result: dict[str, Any] = await self._run(asker, work)
         return result

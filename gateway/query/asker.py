@@ -54,6 +54,11 @@ class Reach:
     role: Role
     sites: frozenset[str]
     vitals: frozenset[str]  # resident ids
+    grants: frozenset[tuple[str, str]] = frozenset()  # (resident id, consented class); family only
+
+    def covers(self, other: Reach) -> bool:
+        """Whether everything within `other` is still within this one."""
+        return self.role is other.role and other.sites <= self.sites and other.vitals <= self.vitals and other.grants <= self.grants
 
 
 class Missing(LookupError):
@@ -109,4 +114,5 @@ def reach_of(view: RegistryView, asker: Asker) -> Reach:
         for resident in view.residents.values()
         if resident.merged_into is None and may(asker, Action.READ, access.scope_of(view, resident.id), FieldClass.VITALS)
     )
-    return Reach(role=asker.role, sites=frozenset(sites_of(view, asker)), vitals=vitals)
+    grants = frozenset((resident_id, word.value) for resident_id, words in asker.subject.grants.items() for word in words)
+    return Reach(role=asker.role, sites=frozenset(sites_of(view, asker)), vitals=vitals, grants=grants)

@@ -16,9 +16,14 @@ from gateway.events import Events
 from gateway.ops import Ops
 from gateway.query import lists
 from gateway.query.asker import Asker, Missing, Reach, alert_scope, may, resident_scope, sites_of
+from gateway.query.clinic import Clinic
+from gateway.query.family import Family
 from gateway.query.feed import Feed
 from gateway.query.looks import Looks
+from gateway.query.records import Records
+from gateway.query.refusal import Unavailable
 from gateway.query.shape import NS_PER_MS, alert_json, plain
+from gateway.query.sight import Sight
 from gateway.query.wall import LatestValues, Present, Tile, tile_json
 from gateway.registry import rota
 from gateway.registry.view import RegistryView
@@ -28,10 +33,6 @@ from gateway.vocabulary import AlertNotFound, AlertView
 TREND_S = 1800
 MAX_ALERTS = 500
 DUTY_ROLES = ("caregiver", "nurse", "head_nurse")
-
-
-class Unavailable(RuntimeError):
-    """The part that would answer is not running; `args[0]` is a machine word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,7 @@ class Parts:
     ops: Ops
     ledger: Callable[[], Awaitable[Mapping[str, Any]]] | None = None
     status: Callable[[], Mapping[str, Any]] | None = None  # extra members of the status
+    history: Callable[[], Any] | None = None  # gateway.history.sqlite.History, asked anew each time
 
 
 class Query:
@@ -56,6 +58,10 @@ class Query:
         self._parts = parts
         self._looks = Looks(parts.db, parts.audit, parts.clock, parts.ops)
         self._present = Present(parts.latest)
+        sight = Sight(parts=parts, looks=self._looks, present=self._present, registry=lambda: self.view)
+        self.family = Family(sight)
+        self.records = Records(sight)
+        self.clinic = Clinic(sight)
         self.feed = Feed(parts.events, parts.registry, self._present, parts.clock, self._faults)
 
     @property

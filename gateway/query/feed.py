@@ -82,10 +82,12 @@ class Feed:
         return [self._item(row, last_registry, last_recheck) for row in rows]
 
     def visible(self, asker: Asker, item: FeedItem) -> bool:
-        """Whether this person may hear of it."""
+        """Whether this person may hear of it. Families never hear an alert as it is: they read how things are handled, in calm words."""
+        if asker.role is Role.FAMILY:
+            return False
         if item.alert is not None:
             return may(asker, Action.READ, alert_scope(self.view, item.alert), FieldClass.ALERTS)
-        return item.event == "registry" and asker.role is not Role.FAMILY
+        return item.event == "registry"
 
     def scope(self, asker: Asker) -> Reach:
         """The person's reach now; computed anew once per second, or when the registry or the person changed."""

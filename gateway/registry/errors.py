@@ -61,6 +61,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "rota.invalid": ("排班无效：{reason}。", "The shift cannot be used: {reason}."),
     "consent.class": ("同意书不能包含“{value}”。", "Consent cannot open {value}."),
     "consent.grantee": ("只能授权给家属账户。", "Consent can be given to family accounts only."),
+    "consent.emergency": ("紧急情况下的查看最多 {limit} 小时。", "An emergency lasts {limit} hours at most."),
     "consent.over": ("该同意已撤回。", "The consent is withdrawn already."),
     "login.taken": ("登录名“{value}”已被使用。请换一个。", "The login {value} is taken. Choose another one."),
     "password.weak": (

@@ -1,18 +1,12 @@
-"""Alarm limits and consent rows: versioned, with author, reason and end; commands that run inside a transaction."""
+"""Alarm limits: versioned, with author, reason and end; commands that run inside a transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-
 from devices.codes import BY_KEY, Quantity
 from gateway.registry import check
-from gateway.registry.errors import ConflictError, NotFoundError, RegistryError
+from gateway.registry.errors import NotFoundError, RegistryError
 from gateway.registry.tx import Tx
-from gateway.registry.view import Consent, Limit
-from gateway.vocabulary import Role
-
-GRANTABLE = ("vitals", "alerts", "location", "notes")  # the classes of access.py that consent can open; a test compares them
+from gateway.registry.view import Limit
 
 
 def set_limit(
@@ -66,61 +60,6 @@ def end_limit(tx: Tx, limit_id: str, *, reason: str) -> None:
         raise NotFoundError("limit", limit_id[:64])
     reason = check.text("reason", reason, limit=check.NOTE_LIMIT)
     tx.emit("limit.ended", limit_id, {"id": limit_id, "resident_id": limit.resident_id, "author": tx.actor.id, "reason": reason})
-
-
-def set_consent(
-    tx: Tx,
-    *,
-    resident: str,
-    grantee: str,
-    classes: Sequence[str],
-    until_ns: int,
-    giver: str,
-    from_ns: int | None = None,
-    text_version: str = "",
-    text_sha256: str = "",
-) -> Consent:
-    """Record that a resident (or guardian) lets a family account see these classes until then."""
-    user = tx.view.users.get(grantee)
-    if user is None:
-        raise NotFoundError("user", grantee[:64])
-    if user.role != Role.FAMILY:
-        raise RegistryError("consent.grantee", field="grantee")
-    for name in classes:
-        if name not in GRANTABLE:
-            raise RegistryError("consent.class", field="classes", value=name[:40])
-    if not classes:
-        raise RegistryError("text.empty", field="classes")
-    start = tx.now_ns if from_ns is None else from_ns
-    if until_ns <= max(start, tx.now_ns):
-        raise RegistryError("expiry.past", field="until")
-    row = Consent(
-        id=tx.new_id(),
-        resident_id=tx.view.canonical(tx.find(tx.view.residents, "resident", resident).id),
-        grantee_id=user.id,
-        classes=tuple(dict.fromkeys(classes)),
-        from_ns=start,
-        until_ns=until_ns,
-        giver=check.text("giver", giver),
-        text_version=check.text("text_version", text_version, empty=True),
-        text_sha256=check.text("text_sha256", text_sha256, empty=True),
-    )
-    tx.put("consent.set", row)
-    if row.resident_id not in user.resident_ids:
-        tx.put("user.set", replace(user, resident_ids=(*user.resident_ids, row.resident_id)))
-    return row
-
-
-def withdraw_consent(tx: Tx, consent_id: str) -> Consent:
-    """Withdraw a consent row; what it opened is closed at the next look."""
-    row = tx.view.consents.get(consent_id)
-    if row is None:
-        raise NotFoundError("consent", consent_id[:64])
-    if row.withdrawn_ns is not None:
-        raise ConflictError("consent.over")
-    body = {"id": row.id, "resident_id": row.resident_id, "grantee_id": row.grantee_id, "withdrawn_ns": tx.now_ns}
-    tx.emit("consent.withdrawn", row.id, body)
-    return tx.view.consents[row.id]
 
 
 def _quantity(key: str) -> Quantity:

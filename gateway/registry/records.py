@@ -204,4 +204,10 @@ class Consent:
     giver: str = ""  # who consented: the resident or the named guardian
     text_version: str = ""  # the text that was signed
     text_sha256: str = ""
+    legal_basis: str = "separate_consent"  # consents.BASES: why this may be shown at all
+    guardian: bool = False  # the giver is the guardian, not the resident
+    reason: str = ""  # of an emergency: what life is protected from
+    recorded_by: str = ""  # who entered the row
+    recorded_ns: int = 0
     withdrawn_ns: int | None = None
+    withdrawn_by: str = ""

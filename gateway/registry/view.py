@@ -300,7 +300,8 @@ class RegistryView:
         self.consents[consent.id] = consent
 
     def _consent_withdrawn(self, body: Mapping[str, Any]) -> None:
-        self.consents[body["id"]] = replace(self.consents[body["id"]], withdrawn_ns=body["withdrawn_ns"])
+        by = body.get("withdrawn_by", "")
+        self.consents[body["id"]] = replace(self.consents[body["id"]], withdrawn_ns=body["withdrawn_ns"], withdrawn_by=by)
 
     def _policy(self, body: Mapping[str, Any]) -> None:
         self.policies[body["id"]] = dict(body)

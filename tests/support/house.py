@@ -26,7 +26,7 @@ from gateway.events import Events
 from gateway.notify import outbox
 from gateway.ops import Ops
 from gateway.query import Parts, Query
-from gateway.registry import accounts, bindings, credentials, limits, org, residents, tx
+from gateway.registry import accounts, bindings, consents, credentials, limits, org, residents, tx
 from gateway.registry.accounts import Accounts
 from gateway.registry.passwords import Hasher
 from gateway.registry.registry import Registry
@@ -159,7 +159,7 @@ class House:
             )  # fmt: skip
         year_ns = self.clock.now_ns() + 365 * 86_400 * NS_PER_S
         self.registry.do_sync(
-            SYSTEM, limits.set_consent, resident="wang", grantee="u-son", classes=("vitals",), until_ns=year_ns, giver="王淑华"
+            SYSTEM, consents.set_consent, resident="wang", grantee="u-son", classes=("vitals",), until_ns=year_ns, giver="王淑华"
         )
 
     # --- what happens ----------------------------------------------------------------------------------------------

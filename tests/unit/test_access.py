@@ -19,14 +19,15 @@ from gateway.access import (
     site_scope,
     subject_of,
 )
-from gateway.registry import RegistryView, limits, org, residents
-from gateway.registry.limits import GRANTABLE as LIMITS_GRANTABLE
+from gateway.registry import RegistryView, consents, org, residents
+from gateway.registry.consents import GRANTABLE as LEDGER_GRANTABLE
 from gateway.registry.tx import Tx
 from gateway.registry.view import User
 from gateway.vocabulary import Actor, Role
 
 F, A = FieldClass, Action
-GRANT_SETS = (None, frozenset[FieldClass](), frozenset({F.VITALS}), frozenset({F.ALERTS, F.NOTES, F.LOCATION}))
+CONSENTED = (F.SUMMARY, F.VITALS, F.ALERTS, F.LOCATION, F.DOCUMENTS, F.NOTES, F.LOOKS)
+GRANT_SETS = (None, frozenset[FieldClass](), frozenset({F.VITALS}), frozenset({F.ALERTS, F.NOTES, F.LOCATION, F.LOOKS}))
 
 
 def twin(subject: Subject, action: Action, scope: Scope | None, what: FieldClass, why: Purpose) -> bool:
@@ -62,7 +63,7 @@ def family_may(subject: Subject, action: Action, scope: Scope, what: FieldClass,
     if why is not Purpose.FAMILY or action is not A.READ or scope.resident_id is None:
         return False
     granted = subject.grants.get(scope.resident_id, frozenset())
-    return len(granted) > 0 if what is F.IDENTITY else what in (F.VITALS, F.ALERTS, F.LOCATION, F.NOTES) and what in granted
+    return len(granted) > 0 if what is F.IDENTITY else what in CONSENTED and what in granted
 
 
 def admin_may(subject: Subject, action: Action, scope: Scope, what: FieldClass, why: Purpose) -> bool:
@@ -106,7 +107,8 @@ def clinician_may(subject: Subject, action: Action, scope: Scope, what: FieldCla
         if not mine(subject, scope) and scope.resident_id not in subject.resident_ids:
             return False
         return {
-            A.READ: what in (F.IDENTITY, F.VITALS, F.ALERTS, F.LOCATION, F.NOTES, F.CARE, F.LIMITS, F.DEVICE, F.CONSENT),
+            A.READ: what
+            in (F.IDENTITY, F.VITALS, F.ALERTS, F.LOCATION, F.NOTES, F.CARE, F.LIMITS, F.DEVICE, F.CONSENT, F.LOOKS),
             A.WRITE: what in (F.NOTES, F.CARE, F.LIMITS),
             A.ACT: what is F.ALERTS,
             A.EXPORT: what in (F.IDENTITY, F.VITALS, F.ALERTS, F.NOTES, F.CARE),
@@ -137,7 +139,7 @@ def operator_may(subject: Subject, action: Action, scope: Scope, what: FieldClas
     if not mine(subject, scope):
         return False
     if kind_of(scope) == "person":
-        return what in (F.IDENTITY, F.DEVICE, F.CONSENT) and action in (A.READ, A.WRITE)
+        return (what is F.LOOKS and action is A.READ) or (what in (F.IDENTITY, F.DEVICE, F.CONSENT) and action in (A.READ, A.WRITE))
     if what is F.RAW:
         return action is A.READ
     if what is F.ALERTS:
@@ -200,24 +202,24 @@ def sees(tx: Tx, resident: str, what: FieldClass, at: int) -> bool:
 def test_family_sees_what_an_unexpired_consent_grants() -> None:
     tx = ward()
     assert not sees(tx, "r1", F.IDENTITY, 1_000)
-    row = limits.set_consent(tx, resident="r1", grantee="fam", classes=("vitals",), until_ns=5_000, giver="r1")
+    row = consents.set_consent(tx, resident="r1", grantee="fam", classes=("vitals",), until_ns=5_000, giver="r1")
     assert sees(tx, "r1", F.VITALS, 1_000)
     assert sees(tx, "r1", F.IDENTITY, 4_999)
     assert not sees(tx, "r1", F.VITALS, 5_000), "expired"
     assert not sees(tx, "r1", F.VITALS, 999), "not yet given"
     assert not sees(tx, "r1", F.ALERTS, 1_000), "another class"
     assert not sees(tx, "r2", F.VITALS, 1_000), "another resident"
-    limits.set_consent(tx, resident="r1", grantee="fam", classes=("alerts",), until_ns=9_000, giver="r1")
+    consents.set_consent(tx, resident="r1", grantee="fam", classes=("alerts",), until_ns=9_000, giver="r1")
     assert sees(tx, "r1", F.ALERTS, 1_000)
     tx.now_ns = 2_000
-    limits.withdraw_consent(tx, row.id)
+    consents.withdraw_consent(tx, row.id)
     assert not sees(tx, "r1", F.VITALS, 2_000)
     assert sees(tx, "r1", F.ALERTS, 2_000)
 
 
 def test_consent_follows_a_merge_and_a_disabled_account_sees_nothing() -> None:
     tx = ward()
-    limits.set_consent(tx, resident="r1", grantee="fam", classes=("vitals",), until_ns=5_000, giver="r1")
+    consents.set_consent(tx, resident="r1", grantee="fam", classes=("vitals",), until_ns=5_000, giver="r1")
     residents.merge(tx, "r1", "r2")
     assert sees(tx, "r2", F.VITALS, 1_000)
     assert sees(tx, "r1", F.VITALS, 1_000), "the merged record stands for the one it lives on in"
@@ -229,10 +231,10 @@ def test_consent_follows_a_merge_and_a_disabled_account_sees_nothing() -> None:
 
 def test_a_consent_row_without_the_account_naming_the_resident_opens_nothing() -> None:
     tx = ward()
-    limits.set_consent(tx, resident="r1", grantee="fam", classes=("vitals",), until_ns=5_000, giver="r1")
+    consents.set_consent(tx, resident="r1", grantee="fam", classes=("vitals",), until_ns=5_000, giver="r1")
     tx.put("user.set", User(id="fam", login="fam", name="Fam", role="family", resident_ids=()))
     assert not sees(tx, "r1", F.VITALS, 1_000)
 
 
 def test_what_can_be_granted_is_said_the_same_in_both_places() -> None:
-    assert tuple(item.value for item in GRANTABLE) == LIMITS_GRANTABLE
+    assert tuple(item.value for item in GRANTABLE) == LEDGER_GRANTABLE

@@ -12,9 +12,9 @@ import pytest
 
 from gateway.registry import ConflictError, NotFoundError, RegistryError, RegistryView, bindings, limits, org, residents
 from gateway.registry.check import initials
+from gateway.registry.consents import GRANTABLE
 from gateway.registry.errors import MESSAGES
 from gateway.registry.ids import uuid7
-from gateway.registry.limits import GRANTABLE
 from gateway.vocabulary import Actor, Role
 from tests.support.fake_clock import START_NS, FakeClock
 from tests.support.registry_house import OPERATOR, House, house
@@ -353,4 +353,4 @@ def test_small_ones() -> None:
     keys = [uuid7(START_NS + number * 1000) for number in range(100)]
     assert keys == sorted(keys)
     assert all(key[14] == "7" and key[19] in "89ab" for key in keys)
-    assert set(GRANTABLE) == {"vitals", "alerts", "location", "notes"}
+    assert set(GRANTABLE) == {"summary", "vitals", "alerts", "location", "documents", "notes", "looks"}

@@ -1,0 +1,212 @@
+"""What a clinic reads: residents with their score and its change, and one resident's strips, events, gaps and score over time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from devices.codes import BY_KEY, Kind
+from gateway.access import Action, FieldClass, scope_of
+from gateway.history.sqlite.history import Span
+from gateway.query import past, scores
+from gateway.query.asker import Asker, Missing, may, resident_scope
+from gateway.query.refusal import Unavailable
+from gateway.query.shape import ms, person_json, plain
+from gateway.query.sight import Sight, about_people, to_ms
+from gateway.query.strips import holes_of, strip_json
+from gateway.query.wall import Vitals
+from gateway.registry.view import Resident
+from gateway.vocabulary import AlertView
+
+# span in ms and the most points of a strip: every reading of a day at 1 Hz; a week by the minute; a month by ten minutes
+RANGES = {"24h": (past.DAY_MS, 200_000), "7d": (7 * past.DAY_MS, 10_081), "30d": (30 * past.DAY_MS, 4_321)}
+ALWAYS = ("hr", "spo2", "resp", "temp")
+STRIPS = (*ALWAYS, "pulse", "sbp", "dbp", "glucose", "glucose_cgm")
+CHANGE_MS = past.DAY_MS
+KEPT_MS = 5 * 60_000
+BAND_KEPT_MS = 60 * 60_000
+MAX_KEPT = 2_000
+MAX_EVENTS = 400
+S_NS = 1_000_000_000
+
+
+class Clinic:
+    """The clinic's reads."""
+
+    def __init__(self, sight: Sight) -> None:
+        self._sight = sight
+        self._before: dict[str, tuple[int, int | None]] = {}  # resident -> (when looked up, score of a day ago)
+        self._bands: dict[tuple[str, str], tuple[int, past.Band]] = {}
+
+    # --- the list ----------------------------------------------------------------------------------------------------
+
+    async def ward(self, asker: Asker) -> dict[str, Any]:
+        """Residents in reach whose values the asker may see, the highest score first."""
+        sight = self._sight
+        view, now_ns = sight.view, sight.now_ns()
+        seen = [
+            resident for resident in view.residents.values()
+            if resident.merged_into is None and may(asker, Action.READ, scope_of(view, resident.id), FieldClass.VITALS)
+        ]  # fmt: skip
+        await sight.looks.looked(asker, "clinic.list", "list", residents=sorted(resident.id for resident in seen))
+        rows = [await self._row(resident, now_ns) for resident in seen]
+        rows.sort(key=lambda row: (-(row["news2"] or {"total": -1})["total"], row["place"], row["name"]))
+        return {"t_ms": to_ms(now_ns), "history": sight.history is not None, "residents": rows}
+
+    async def _row(self, resident: Resident, now_ns: int) -> dict[str, Any]:
+        vitals = self._vitals(resident.id, now_ns)
+        score = scores.now_json(resident, vitals.vitals, to_ms(now_ns))
+        before = await self._score_before(resident, to_ms(now_ns)) if score is not None else None
+        return {
+            **person_json(resident),
+            "place": resident.place.label,
+            "site_id": resident.place.site_id,
+            "age": age_of(resident, now_ns, self._sight.tz_of(resident)),
+            "sex": resident.sex,
+            "news2": score,
+            "change": None if score is None or before is None else score["total"] - before,
+            "monitoring": vitals.monitoring,
+            "monitoring_since_ms": vitals.monitoring_since_ms,
+            "vitals": vitals.vitals,
+        }
+
+    def _vitals(self, resident_id: str, now_ns: int) -> Vitals:
+        tile = self._sight.tile(resident_id, now_ns)
+        return Vitals() if tile is None else self._sight.present.vitals(tile, now_ns)
+
+    async def _score_before(self, resident: Resident, now_ms: int) -> int | None:
+        """Score of the four hours a day ago; kept for some minutes."""
+        history = self._sight.history
+        if history is None:
+            return None
+        known = self._before.get(resident.id)
+        if known is not None and 0 <= now_ms - known[0] < KEPT_MS:
+            return known[1]
+        to = now_ms - CHANGE_MS
+        spans = past.spans_of(self._sight.view, resident.id, to - scores.BAR_MS, to)
+        bars = await scores.trend(history, spans, await self._entries(resident), to - scores.BAR_MS, to) if spans else []
+        found = bars[-1]["total"] if bars else None
+        if len(self._before) >= MAX_KEPT:
+            self._before.clear()
+        self._before[resident.id] = (now_ms, found)
+        return found
+
+    async def _entries(self, resident: Resident) -> list[scores.Entered]:
+        """What staff entered about oxygen, consciousness and scale over time."""
+        events = await self._sight.parts.registry.history(resident.id, 500)
+        return [
+            scores.Entered(to_ms(e.t_ns), e.body.get("spo2_scale", 1), e.body.get("on_oxygen"), e.body.get("consciousness"))
+            for e in events
+            if e.kind.startswith("resident.")
+        ]
+
+    # --- one resident ------------------------------------------------------------------------------------------------
+
+    async def resident(self, asker: Asker, resident_id: str, span: str) -> bytes:
+        """The page of one resident over 24h, 7d or 30d as JSON text; raises Missing, Unavailable."""
+        sight = self._sight
+        view, now_ns = sight.view, sight.now_ns()
+        scope = resident_scope(view, resident_id)
+        if scope.resident_id is None or not may(asker, Action.READ, scope, FieldClass.VITALS):
+            raise Missing
+        resident = view.residents[scope.resident_id]
+        await sight.looks.looked(asker, "clinic", resident.id, resident=resident.id, span=span)
+        history = sight.history
+        if history is None:
+            raise Unavailable("history.unavailable")
+        length_ms, most = RANGES[span]
+        to = to_ms(now_ns)
+        begin = to - length_ms
+        spans = past.spans_of(view, resident.id, begin, to)
+        alerts = await sight.alerts_of(resident.id, begin * past.NS_PER_MS, now_ns)
+        vitals = self._vitals(resident.id, now_ns)
+        shown = about_people(alerts) if may(asker, Action.READ, scope, FieldClass.ALERTS) else []
+        document: dict[str, Any] = {
+            "t_ms": to,
+            "range": span,
+            "from_ms": begin,
+            "to_ms": to,
+            "tz": sight.tz_of(resident),
+            "resident": {
+                **person_json(resident), "place": resident.place.label, "sex": resident.sex, "birth_date": resident.birth_date,
+                "age": age_of(resident, now_ns, sight.tz_of(resident)), "spo2_scale": resident.spo2_scale,
+                "on_oxygen": resident.on_oxygen, "consciousness": resident.consciousness,
+            },
+            "monitoring": vitals.monitoring,
+            "monitoring_since_ms": vitals.monitoring_since_ms,
+            "news2": scores.now_json(resident, vitals.vitals, to),
+            "news2_trend": await scores.trend(history, spans, await self._entries(resident), begin, to),
+            "events": events_json(shown, begin),
+            "strips": [strip for key in STRIPS if (strip := await self._strip(resident, spans, key, begin, to, most)) is not None],
+        }  # fmt: skip
+        return await asyncio.to_thread(_dump, document)
+
+    async def _strip(self, resident: Resident, spans: Sequence[Span], key: str, begin: int, to: int, most: int) -> dict[str, Any] | None:
+        """A quantity's strip; None for one that this person has never had in the span and nobody expects."""
+        row = BY_KEY[key]
+        history = self._sight.history
+        line = await past.joined(history, spans, key, most)
+        expecting = [span for span in spans if key in self._expected(span.device)]
+        if not len(line.t_ms) and key not in ALWAYS:
+            return None
+        cadence_s = min((self._cadence(span.device, key) for span in expecting), default=row.cadence_s or 60.0)
+        continuous = row.kind is Kind.CONTINUOUS
+        holes = holes_of(self._sight.view, resident.id, expecting, line, begin, to, cadence_s) if continuous else []
+        return strip_json(row, line, await self._band(resident, key, to), holes, begin, to)
+
+    def _expected(self, device_id: str) -> tuple[str, ...]:
+        device = self._sight.view.devices.get(device_id)
+        return () if device is None else device.quantities
+
+    def _cadence(self, device_id: str, key: str) -> float:
+        device = self._sight.view.devices.get(device_id)
+        own = None if device is None else device.cadence_s.get(key)
+        return own or BY_KEY[key].cadence_s or 60.0
+
+    async def _band(self, resident: Resident, key: str, now_ms: int) -> past.Band:
+        """The person's own usual of four weeks; kept for an hour."""
+        known = self._bands.get((resident.id, key))
+        if known is not None and 0 <= now_ms - known[0] < BAND_KEPT_MS:
+            return known[1]
+        spans = past.spans_of(self._sight.view, resident.id, now_ms - past.USUAL_DAYS * past.DAY_MS, now_ms)
+        t_ms, mean = await past.bucketed(self._sight.history, spans, key, past.HOUR_MS)
+        band = past.usual(t_ms, mean, self._sight.tz_of(resident), BY_KEY[key].step)
+        if len(self._bands) >= MAX_KEPT:
+            self._bands.clear()
+        self._bands[resident.id, key] = (now_ms, band)
+        return band
+
+
+def age_of(resident: Resident, now_ns: int, tz: str) -> int | None:
+    """Years of age at the site's date; None where the date of birth is not entered."""
+    if resident.birth_date is None:
+        return None
+    born = date.fromisoformat(resident.birth_date)
+    today = datetime.fromtimestamp(now_ns / 1e9, UTC).astimezone(ZoneInfo(tz)).date()
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+
+
+def events_json(alerts: Sequence[AlertView], begin_ms: int) -> list[dict[str, Any]]:
+    """Alerts and who came, oldest first; the newest where there are very many."""
+    found = []
+    for alert in alerts:
+        raised_ms = to_ms(alert.raised_ns)
+        if raised_ms < begin_ms:
+            continue
+        found.append(
+            {
+                "id": alert.id, "t_ms": raised_ms, "code": alert.code, "params": plain(alert.params), "cause": alert.cause,
+                "priority": plain(alert.priority), "kind": plain(alert.kind), "state": plain(alert.state), "count": alert.count,
+                "claimed_name": alert.claimed_name, "claimed_ms": ms(alert.claimed_ns), "arrived_ms": ms(alert.arrived_ns),
+                "resolved_ms": ms(alert.resolved_ns), "outcome": plain(alert.outcome), "drill": plain(alert.origin) != "live",
+            }
+        )  # fmt: skip
+    return found[-MAX_EVENTS:]
+
+
+def _dump(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

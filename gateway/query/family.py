@@ -1,0 +1,211 @@
+"""What a family reads: one of four calm states, when data came last, today in numbers, a week beside the person's own usual.
+
+Nothing here is an alert, a limit or a warning; what the consent does not open is not in the answer at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from devices.codes import BY_KEY, Kind
+from gateway.access import Action, FieldClass, Scope
+from gateway.history.sqlite.history import Span
+from gateway.query import past
+from gateway.query.asker import Asker, Missing, may, resident_scope
+from gateway.query.ledger import standing
+from gateway.query.shape import ms
+from gateway.query.sight import Sight, about_people, to_ms
+from gateway.query.wall import Tile, Vitals
+from gateway.registry.consents import EMERGENCY
+from gateway.registry.view import Resident
+from gateway.vocabulary import AlertKind, AlertState, AlertView, Priority
+
+S_NS = 1_000_000_000
+SILENT_S = 600.0  # wearables: longer without any value is "no data"
+SPOT_SILENT_S = 36 * 3600.0  # a cuff or a scale speaks once a day
+TOLD_AFTER_S = 120.0  # an unclaimed call is "being handled" by then: the house has been told, and told again
+PICTURES = ("hr", "pulse", "spo2", "resp", "temp", "sbp", "dbp", "glucose", "glucose_cgm", "steps", "sleep_total")
+TODAY = ("sleep_total", "steps", "sbp", "dbp", "temp", "weight", "glucose", "glucose_cgm")
+WEEK_MS = 7 * past.DAY_MS
+CACHE_MS = 10 * 60_000
+MAX_KEPT = 500
+
+
+class Family:
+    """The family's reads."""
+
+    def __init__(self, sight: Sight) -> None:
+        self._sight = sight
+        self._weeks: dict[str, tuple[int, list[dict[str, Any]]]] = {}
+
+    async def read(self, asker: Asker, resident_id: str) -> dict[str, Any]:
+        """The page of one resident; raises Missing where no consent opens anything."""
+        sight = self._sight
+        view, now_ns = sight.view, sight.now_ns()
+        scope = resident_scope(view, resident_id)
+        if scope.resident_id is None or not may(asker, Action.READ, scope, FieldClass.IDENTITY):
+            raise Missing
+        resident = view.residents[scope.resident_id]
+        await sight.looks.looked(asker, "family", resident.id, resident=resident.id)
+        sees = {word for word in FieldClass if may(asker, Action.READ, scope, word)}
+        document: dict[str, Any] = {
+            "t_ms": to_ms(now_ns),
+            "tz": sight.tz_of(resident),
+            "resident": {"id": resident.id, "name": resident.name},
+            "scope": self._scope(asker, scope, now_ns),
+        }
+        tile = sight.tile(resident.id, now_ns)
+        vitals = sight.present.vitals(tile, now_ns) if tile is not None else Vitals()
+        if FieldClass.LOCATION in sees:
+            document["place"] = {"label": resident.place.label, "status": resident.status}
+        if sees & {FieldClass.SUMMARY, FieldClass.ALERTS}:
+            alerts = about_people(await sight.alerts_of(resident.id, now_ns - 24 * 3600 * S_NS, now_ns))
+            document |= self._summary(resident, vitals, alerts, now_ns) if FieldClass.SUMMARY in sees else {}
+            document |= {"handling": handling(alerts)} if FieldClass.ALERTS in sees else {}
+        if FieldClass.VITALS in sees:
+            document["today"] = await self._today(resident, tile, now_ns)
+            document["week"] = await self._week(resident, now_ns)
+        return document
+
+    def _scope(self, asker: Asker, scope: Scope, now_ns: int) -> dict[str, Any]:
+        """What this person may see, since when, until when, and who said so."""
+        rows = [
+            row for row in self._sight.view.consents_of(asker.id, scope.resident_id or "")
+            if standing(row, now_ns) == "live" and row.purpose == asker.purpose
+        ]  # fmt: skip
+        return {
+            "classes": sorted({word for row in rows for word in row.classes}),
+            "emergency": any(row.legal_basis == EMERGENCY for row in rows),
+            "consents": [
+                {
+                    "classes": list(row.classes), "giver": row.giver, "guardian": row.guardian, "from_ms": ms(row.from_ns),
+                    "until_ms": ms(row.until_ns), "text_version": row.text_version, "emergency": row.legal_basis == EMERGENCY,
+                }
+                for row in sorted(rows, key=lambda row: (row.until_ns, row.id))
+            ],
+        }  # fmt: skip
+
+    def _summary(self, resident: Resident, vitals: Vitals, alerts: Sequence[AlertView], now_ns: int) -> dict[str, Any]:
+        contacts = [vital["t_ms"] for vital in vitals.vitals.values() if vital["t_ms"] is not None and vital["value"] is not None]
+        contact_ms = max(contacts, default=None)
+        missing = [key for key, vital in vitals.vitals.items() if vital["state"] == "lost"]
+        return {
+            "state": state_of(resident, vitals, contact_ms, alerts, now_ns),
+            "contact_ms": contact_ms,
+            "missing": missing,
+        }
+
+    async def _today(self, resident: Resident, tile: Tile | None, now_ns: int) -> list[dict[str, Any]]:
+        """Numbers of today: the last one of each quantity, and how many there were where somebody measures."""
+        tz, now_ms = self._sight.tz_of(resident), to_ms(now_ns)
+        since_ms = past.midnight_ms(now_ms, tz)
+        history = self._sight.history
+        found: list[dict[str, Any]] = []
+        spans = past.spans_of(self._sight.view, resident.id, since_ms, now_ms + 1)
+        for key in TODAY:
+            if history is None or not spans:
+                break
+            line = await past.joined(history, spans, key, 2_000)
+            known = np.flatnonzero(np.isfinite(line.mean))
+            if len(known):
+                found.append(self._figure(key, float(line.mean[known[-1]]), int(line.t_ms[known[-1]]), len(known)))
+        have = {figure["quantity"] for figure in found}
+        latest = self._sight.present.vitals(tile, now_ns).vitals if tile is not None else {}
+        for key in TODAY:
+            vital = latest.get(key)
+            if key not in have and vital is not None and vital["value"] is not None and (vital["t_ms"] or 0) >= since_ms:
+                found.append(self._figure(key, vital["value"], vital["t_ms"], 1))
+        return found
+
+    def _figure(self, key: str, value: float, t_ms: int, count: int) -> dict[str, Any]:
+        return {"quantity": key, "value": round(value, 3), "unit": BY_KEY[key].ucum, "t_ms": t_ms, "count": count}
+
+    async def _week(self, resident: Resident, now_ns: int) -> list[dict[str, Any]]:
+        """Seven days of each quantity by the hour; kept for some minutes, since a page asks again and again."""
+        history, now_ms = self._sight.history, to_ms(now_ns)
+        if history is None:
+            return []
+        known = self._weeks.get(resident.id)
+        if known is not None and 0 <= now_ms - known[0] < CACHE_MS:
+            return known[1]
+        tz = self._sight.tz_of(resident)
+        spans = past.spans_of(self._sight.view, resident.id, now_ms - past.USUAL_DAYS * past.DAY_MS, now_ms)
+        week = [picture for key in PICTURES if (picture := await _picture(history, spans, key, now_ms, tz)) is not None]
+        if len(self._weeks) >= MAX_KEPT:
+            self._weeks.clear()
+        self._weeks[resident.id] = (now_ms, week)
+        return week
+
+
+def state_of(resident: Resident, vitals: Vitals, contact_ms: int | None, alerts: Sequence[AlertView], now_ns: int) -> str:
+    """One of four: steady, changed (care is looking), handled (care is with the person), no_data. Silence is never steady."""
+    open_now = [alert for alert in alerts if alert.state in (AlertState.RAISED, AlertState.CLAIMED, AlertState.ARRIVED)]
+    if any(_handled(alert, now_ns) for alert in open_now):
+        return "handled"
+    if any(alert.priority >= Priority.MEDIUM or alert.kind is AlertKind.CALL for alert in open_now):
+        return "changed"
+    continuous = vitals.monitoring != "none"
+    silent_ms = (SILENT_S if continuous else SPOT_SILENT_S) * 1000
+    if resident.status != "admitted" or contact_ms is None or to_ms(now_ns) - contact_ms > silent_ms:
+        return "no_data"
+    worn = [vital["state"] for key, vital in vitals.vitals.items() if BY_KEY[key].kind is Kind.CONTINUOUS]
+    if worn and not any(state in ("live", "stale") for state in worn):
+        return "no_data"
+    return "steady"
+
+
+def _handled(alert: AlertView, now_ns: int) -> bool:
+    if alert.state in (AlertState.CLAIMED, AlertState.ARRIVED):
+        return True
+    return alert.kind is AlertKind.CALL and now_ns - alert.raised_ns >= TOLD_AFTER_S * S_NS
+
+
+def handling(alerts: Sequence[AlertView]) -> list[dict[str, Any]]:
+    """How care goes about it: coming, there or done, newest first; what it was about is for a talk, not for a screen."""
+    found = []
+    for alert in alerts:
+        if alert.claimed_ns is None and alert.arrived_ns is None:
+            continue
+        stage = "there" if alert.state is AlertState.ARRIVED else "coming"
+        if alert.state in (AlertState.RESOLVED, AlertState.CLEARED):
+            stage = "done"
+        at_ns = {"there": alert.arrived_ns, "done": alert.resolved_ns}.get(stage) or alert.claimed_ns or alert.raised_ns
+        found.append({"stage": stage, "t_ms": ms(at_ns)})
+    return sorted(found, key=lambda entry: entry["t_ms"] or 0, reverse=True)[:10]
+
+
+async def _picture(history: Any, spans: Sequence[Span], key: str, now_ms: int, tz: str) -> dict[str, Any] | None:
+    """A week by the hour with the own usual of four weeks; None where the week holds nothing."""
+    t_ms, mean = await past.bucketed(history, spans, key, past.HOUR_MS)
+    recent = t_ms >= now_ms - WEEK_MS
+    if not recent.any():
+        return None
+    band = past.usual(t_ms, mean, tz, BY_KEY[key].step)
+    return {
+        "quantity": key,
+        "unit": BY_KEY[key].ucum,
+        "from_ms": now_ms - WEEK_MS,
+        "to_ms": now_ms,
+        "t_ms": t_ms[recent].tolist(),
+        "value": [round(value, 2) for value in mean[recent].tolist()],
+        "usual": [None if edges is None else [round(edges[0], 2), round(edges[1], 2)] for edges in band],
+        "compared": _compared(t_ms, mean, band, now_ms, tz),
+    }
+
+
+def _compared(t_ms: Any, mean: Any, band: past.Band, now_ms: int, tz: str) -> str:
+    """How the last day lay to the own usual: as_usual, higher, lower or unknown (too few hours with a usual)."""
+    day = t_ms >= now_ms - past.DAY_MS
+    sides = []
+    for hour, value in zip(past.hours_of(t_ms[day], tz).tolist(), mean[day].tolist(), strict=True):
+        edges = band[hour]
+        if edges is not None:
+            sides.append(1 if value > edges[1] else -1 if value < edges[0] else 0)
+    if len(sides) < 3:
+        return "unknown"
+    if sides.count(1) > len(sides) / 2:
+        return "higher"
+    return "lower" if sides.count(-1) > len(sides) / 2 else "as_usual"

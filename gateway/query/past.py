@@ -1,0 +1,131 @@
+"""What the history says of a person: whose device spoke when, lines joined over devices, and what is usual at an hour of the day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.history.sqlite.history import Envelope, History, Line, Span
+from gateway.registry.view import RegistryView
+
+NS_PER_MS = 1_000_000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+QUARTER_MS = 15 * 60_000
+USUAL_DAYS = 28
+LEAST_DAYS = 3  # hours of fewer days are nobody's habit
+MADS = 1.5
+
+Band = tuple[tuple[float, float] | None, ...]  # by local hour of the day, 24 of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """A quantity over all of a person's devices, by time; `raw` = single readings (low = mean = high), else buckets of `bucket_ms`."""
+
+    raw: bool
+    bucket_ms: int
+    t_ms: NDArray[np.int64]
+    low: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    high: NDArray[np.float64]
+    quality: NDArray[np.uint16]  # of single readings only
+
+
+def spans_of(view: RegistryView, resident_id: str, from_ms: int, to_ms: int) -> list[Span]:
+    """Which devices were the person's, from when until when, within [from, to)."""
+    own = set(view.records_of(resident_id))
+    found = []
+    for binding in view.bindings.values():
+        if binding.resident_id not in own or binding not in view.bindings_of(binding.device_id):
+            continue
+        until_ns = to_ms * NS_PER_MS if binding.valid_to_ns is None else binding.valid_to_ns
+        begin, end = max(from_ms, binding.valid_from_ns // NS_PER_MS), min(to_ms, until_ns // NS_PER_MS)
+        if begin < end:
+            found.append(Span(device=binding.device_id, from_ms=begin, to_ms=end))
+    return sorted(found, key=lambda span: (span.device, span.from_ms))
+
+
+async def joined(history: History, spans: Sequence[Span], quantity: str, max_points: int) -> Joined:
+    """Every reading of the spans if there are at most so many, else their envelope on one grid."""
+    if not spans:
+        return _of_lines([])
+    parts = await history.window(spans, quantity, max_points)
+    lines = [part for part in parts if isinstance(part, Line)]
+    return _of_lines(lines) if len(lines) == len(parts) else _of_envelopes([part for part in parts if isinstance(part, Envelope)])
+
+
+def _of_lines(lines: Sequence[Line]) -> Joined:
+    t_ms = np.concatenate([line.t_ms for line in lines]) if lines else np.zeros(0, np.int64)
+    value = np.concatenate([line.value for line in lines]) if lines else np.zeros(0)
+    quality = np.concatenate([line.quality for line in lines]) if lines else np.zeros(0, np.uint16)
+    order = np.argsort(t_ms, kind="stable")
+    value = value[order]
+    return Joined(raw=True, bucket_ms=0, t_ms=t_ms[order], low=value, mean=value, high=value, quality=quality[order])
+
+
+def _of_envelopes(parts: Sequence[Envelope]) -> Joined:
+    """Buckets of several devices on one grid; the mean is weighted by the readings."""
+    bucket_ms = parts[0].bucket_ms
+    first = min(int(part.t_ms[0]) for part in parts if len(part.t_ms))
+    last = max(int(part.t_ms[-1]) for part in parts if len(part.t_ms))
+    size = (last - first) // bucket_ms + 1
+    n, total = np.zeros(size), np.zeros(size)
+    low, high = np.full(size, np.nan), np.full(size, np.nan)
+    for part in parts:
+        at = (part.t_ms - first) // bucket_ms
+        n[at] += part.n
+        total[at] += np.where(part.n > 0, part.mean * part.n, 0.0)
+        low[at], high[at] = np.fmin(low[at], part.low), np.fmax(high[at], part.high)
+    mean = np.divide(total, n, out=np.full(size, np.nan), where=n > 0)
+    t_ms = first + np.arange(size, dtype=np.int64) * bucket_ms
+    return Joined(raw=False, bucket_ms=bucket_ms, t_ms=t_ms, low=low, mean=mean, high=high, quality=np.zeros(0, np.uint16))
+
+
+async def bucketed(history: History, spans: Sequence[Span], quantity: str, bucket_ms: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Means of buckets that hold something, weighted over devices: begin in ms and mean, by time; `bucket_ms` is whole quarter hours."""
+    sums: dict[int, tuple[float, int]] = {}
+    for span in spans:
+        # quarters of an hour divide every bucket that is asked for; a span shorter than four hours may get a few minutes less
+        points = (span.to_ms - span.from_ms) // QUARTER_MS + 2
+        whole = await history.envelope(span.device, quantity, span.from_ms * NS_PER_MS, span.to_ms * NS_PER_MS, points)
+        for t_ms, mean, n in zip(whole.t_ms.tolist(), whole.mean.tolist(), whole.n.tolist(), strict=True):
+            if n:
+                total, count = sums.get(t_ms // bucket_ms, (0.0, 0))
+                sums[t_ms // bucket_ms] = (total + mean * n, count + n)
+    numbers = sorted(sums)
+    means = [sums[number][0] / sums[number][1] for number in numbers]
+    return np.array(numbers, np.int64) * bucket_ms, np.array(means, np.float64)
+
+
+def hours_of(t_ms: NDArray[np.int64], tz: str) -> NDArray[np.int64]:
+    """Local hour of the day of each time."""
+    zone = ZoneInfo(tz)
+    return np.array([datetime.fromtimestamp(t / 1000, UTC).astimezone(zone).hour for t in t_ms.tolist()], np.int64)
+
+
+def usual(t_ms: NDArray[np.int64], mean: NDArray[np.float64], tz: str, step: float) -> Band:
+    """Median +- 1.5 MAD of the same hour of the day; None where too few days are known. t_ms and mean are hourly, of equal length."""
+    hours = hours_of(t_ms, tz)
+    found: list[tuple[float, float] | None] = []
+    for hour in range(24):
+        values = mean[hours == hour]
+        values = values[np.isfinite(values)]
+        if len(values) < LEAST_DAYS:
+            found.append(None)
+            continue
+        median = float(np.median(values))
+        reach = max(MADS * float(np.median(np.abs(values - median))), step)
+        found.append((median - reach, median + reach))
+    return tuple(found)
+
+
+def midnight_ms(now_ms: int, tz: str) -> int:
+    """Begin of the local day."""
+    local = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(ZoneInfo(tz))
+    return int(local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)

@@ -1,0 +1,109 @@
+"""Strips of the clinic's page: one quantity over a span as columns of whole numbers, its gaps with reasons, its own usual. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devices.codes import Quantity
+from devices.model import Quality
+from gateway.history.sqlite.history import Span, gaps
+from gateway.query import past
+from gateway.registry.view import RegistryView
+
+MAX_GAPS = 500
+LEAST_GAP_MS = 60_000
+# what the device said instead of a value, strongest first
+SAID = ((Quality.NOT_WORN, "not_worn"), (Quality.LEAD_OFF, "lead_off"), (Quality.SENSOR_ERROR, "sensor_error"), (Quality.MOTION, "motion"))
+
+
+def strip_json(
+    row: Quantity, line: past.Joined, band: past.Band, holes: Sequence[dict[str, Any]], from_ms: int, to_ms: int
+) -> dict[str, Any]:
+    """A strip; values are whole numbers of 10^-decimals, times are steps in ms from the one before (the first from `from_ms`)."""
+    decimals = max(0, -int(np.floor(np.log10(row.step))))
+    known = np.isfinite(line.mean)
+    lost_ms = sum(hole["to_ms"] - hole["from_ms"] for hole in holes)
+    document: dict[str, Any] = {
+        "quantity": row.key,
+        "unit": row.ucum,
+        "kind": "points" if row.cadence_s is None or row.kind != "continuous" else "raw" if line.raw else "envelope",
+        "raw": line.raw,
+        "bucket_ms": line.bucket_ms,
+        "decimals": decimals,
+        "dt_ms": np.diff(line.t_ms, prepend=from_ms).tolist(),
+        "mean": _whole(line.mean, decimals),
+        "usual": [None if edges is None else [round(edges[0], 2), round(edges[1], 2)] for edges in band],
+        "gaps": list(holes),
+        "summary": _summary(line, known, decimals),
+        "covered": round(1 - lost_ms / max(1, to_ms - from_ms), 4) if row.kind == "continuous" else None,
+    }
+    if not line.raw:
+        document |= {"low": _whole(line.low, decimals), "high": _whole(line.high, decimals)}
+    return document
+
+
+def _whole(values: NDArray[np.float64], decimals: int) -> list[int | None]:
+    known = np.isfinite(values)
+    whole = np.where(known, np.round(values * 10**decimals), 0).astype(np.int64).tolist()
+    if known.all():
+        return list(whole)
+    return [number if there else None for number, there in zip(whole, known.tolist(), strict=True)]
+
+
+def _summary(line: past.Joined, known: NDArray[np.bool_], decimals: int) -> dict[str, Any] | None:
+    if not known.any():
+        return None
+    values = line.mean[known]
+    last = int(np.flatnonzero(known)[-1])
+    return {
+        "n": int(known.sum()),
+        "last": round(float(line.mean[last]), decimals),
+        "last_ms": int(line.t_ms[last]),
+        "low": round(float(line.low[known].min()), decimals),
+        "median": round(float(np.median(values)), decimals),
+        "high": round(float(line.high[known].max()), decimals),
+    }
+
+
+def holes_of(
+    view: RegistryView, resident_id: str, spans: Sequence[Span], line: past.Joined, from_ms: int, to_ms: int, cadence_s: float
+) -> list[dict[str, Any]]:
+    """Spans without a told value and why: away, no device bound, what the device said, the gateway, or simply no signal."""
+    told = np.isfinite(line.mean)
+    if line.raw:
+        found = gaps(line.t_ms[told], from_ms, to_ms, cadence_s)
+    else:
+        begin = line.t_ms[told]
+        found = tuple(_between(begin, begin + line.bucket_ms, from_ms, to_ms))
+    wide = [(begin, end) for begin, end in found if end - begin >= LEAST_GAP_MS]
+    return [
+        {"from_ms": int(begin), "to_ms": int(end), "reason": _reason(view, resident_id, spans, line, begin, end)}
+        for begin, end in wide[:MAX_GAPS]
+    ]
+
+
+def _between(begin: NDArray[np.int64], end: NDArray[np.int64], from_ms: int, to_ms: int) -> list[tuple[int, int]]:
+    """What buckets leave open; the bucket that runs now is not missing."""
+    starts = np.concatenate([[from_ms], end])
+    stops = np.concatenate([begin, [to_ms]])
+    wide = stops > starts
+    return list(zip(starts[wide].tolist(), stops[wide].tolist(), strict=True))
+
+
+def _reason(view: RegistryView, resident_id: str, spans: Sequence[Span], line: past.Joined, begin: int, end: int) -> str:
+    middle_ns = (begin + end) // 2 * past.NS_PER_MS
+    stay = view.stay_at(resident_id, middle_ns)
+    if stay is not None and stay.status == "away":
+        return "away"
+    if not any(span.from_ms < end and begin < span.to_ms for span in spans):
+        return "unbound"
+    if len(line.quality):
+        inside = (line.t_ms > begin) & (line.t_ms < end)
+        for bit, word in SAID:
+            if (line.quality[inside] & bit).any():
+                return word
+    return "no_signal"
