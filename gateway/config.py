@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 FILE_NAME = "anxin.toml"
 
@@ -46,6 +46,22 @@ class Mqtt(Section):
     key: Path | None = None
     client_id: str = "anxin-gateway"
     in_flight: int = Field(default=4000, ge=10, le=60_000)
+
+
+class Ble(Section):
+    """The Bluetooth door."""
+
+    backend: Literal["none", "bleak", "bumble"] = "none"  # bleak: the system's own stack; bumble: a controller reached through HCI
+    adapters: tuple[str, ...] = ()  # bleak: "hci0"; bumble: "tcp-client:host:port", "usb:0", "serial:/dev/ttyUSB0"
+    links: int = Field(default=8, ge=1, le=64)  # per adapter
+    strangers: bool = True  # take readings of health devices that nobody entered; they wait in the inbox
+    options: dict[str, Any] = Field(default_factory=dict)  # spans in seconds, checked by the door
+
+    @model_validator(mode="after")
+    def _has_adapters(self) -> Ble:
+        if self.backend != "none" and not self.adapters:
+            raise ValueError("adapters: name at least one")
+        return self
 
 
 class Journal(Section):
@@ -101,6 +117,7 @@ class Config(Section):
     language: Literal["zh", "en"] = "zh"
     web: Web = Web()
     mqtt: Mqtt = Mqtt()
+    ble: Ble = Ble()
     journal: Journal = Journal()
     backup: Backup = Backup()
     stream: Stream = Stream()

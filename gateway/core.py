@@ -10,6 +10,7 @@ from gateway import deadletter, events
 from gateway.alerts import records
 from gateway.audit import Audit
 from gateway.clock import Clock
+from gateway.collect.ble import book as ble_book
 from gateway.config import Config, load
 from gateway.control import FolderLock
 from gateway.events import Events
@@ -31,6 +32,7 @@ COMPONENTS = (
     outbox.COMPONENT,
     audit_log.COMPONENT,
     deadletter.COMPONENT,
+    ble_book.COMPONENT,
 )
 
 

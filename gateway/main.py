@@ -23,10 +23,11 @@ from gateway.clock import NS_PER_S, SystemClock
 from gateway.collect.http import HttpCollector
 from gateway.collect.mqtt import MqttCollector, MqttOptions
 from gateway.commands import CommandParts, Commands
-from gateway.config import Mqtt, Web
+from gateway.config import Ble, Mqtt, Web
 from gateway.control import serve as serve_control
 from gateway.control import socket_path
 from gateway.core import MIB, Core
+from gateway.frames import Collector
 from gateway.histories import Histories
 from gateway.identity import Identity
 from gateway.intake import Intake, hashes_of
@@ -79,6 +80,7 @@ async def running(
     web_port: int | None = None,
     mqtt_port: int | None = None,
     web: Web | None = None,
+    ble: Ble | None = None,
     prepare: Callable[[Core], Awaitable[None]] | None = None,
 ) -> AsyncIterator[tuple[Gateway, asyncio.Task[None]]]:
     """Everything up: store, journal, outbox, desk, engine, intake, doors, web; stopped in reverse. `prepare` runs before the doors open."""
@@ -87,6 +89,8 @@ async def running(
         core = await asyncio.to_thread(Core.open, data_dir, clock, ops)
         stack.callback(core.close)
         core.config = core.config.model_copy(update=_chosen(core.config.web if web is None else web, web_port, core.config.mqtt, mqtt_port))
+        if ble is not None:
+            core.config = core.config.model_copy(update={"ble": ble})
         if prepare is not None:
             await prepare(core)
         builder = _Builder(core, stack)
@@ -138,7 +142,7 @@ class _Builder:
         for name, work in histories.work().items():
             self._task(name, work)
         broker, doors = await self._mqtt_doors()
-        self._task("intake", intake.run([http, http.calls, *doors]))
+        self._task("intake", intake.run([http, http.calls, *doors, *self._ble_doors()]))
         await web.start(clock)
         self._stack.push_async_callback(web.stop)
         self._task("web", web.wait())
@@ -266,6 +270,16 @@ class _Builder:
         for door in doors:
             self._stack.push_async_callback(door.close)
         return broker, doors
+
+    def _ble_doors(self) -> list[Collector]:
+        core = self._core
+        if core.config.ble.backend == "none":
+            return []
+        from gateway.collect.ble.opening import door  # Bluetooth stacks take their time to load
+
+        made = door(core.config.ble, core.registry, core.store, core.clock, core.ops)
+        self._stack.push_async_callback(made.close)
+        return [made]
 
     def _connection(self, mqtt: Mqtt) -> dict[str, Any]:
         password = mqtt.password_file.read_text(encoding="utf-8").strip() if mqtt.password_file is not None else ""

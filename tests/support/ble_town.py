@@ -81,7 +81,7 @@ async def gateway_of(
         failed = intake.exception() if intake.done() else None
         intake.cancel()
         await asyncio.gather(intake, return_exceptions=True)
-        await asyncio.sleep(0)
+        await door.close()
         await node.stop()
         if failed is not None:
             raise failed

@@ -21,6 +21,8 @@ def test_no_file_means_defaults(tmp_path: Path) -> None:
         ("[web]\nport = 70000", "web.port"),
         ("[mqtt]\nprotocol = '4'", "mqtt.protocol"),
         ("[web", "not valid TOML"),
+        ("[ble]\nbackend = 'bumble'", "ble: Value error, adapters"),
+        ("[ble]\nbackend = 'hci0'", "ble.backend"),
         ("[watchdog]\nlimit_s = nan", "watchdog.limit_s"),
     ],
 )

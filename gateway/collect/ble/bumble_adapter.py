@@ -259,6 +259,8 @@ class Adapter:
 
     async def end(self, connection: Connection) -> None:
         """Disconnect, as far as that is still possible."""
+        if self._device is None or self._device.connections.get(connection.handle) is not connection:
+            return  # it has ended by itself
         try:
             await self.within(self.device.disconnect(connection, hci.HCI_ErrorCode.REMOTE_USER_TERMINATED_CONNECTION_ERROR), COMMAND_S)
         except (BaseBumbleError, hci.HCI_Error, TimeoutError, BleakError):

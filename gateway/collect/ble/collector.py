@@ -48,20 +48,26 @@ class BleCollector:
         self.hubs = [Hub(radio, self.parts, links=links) for radio in radios]
         self._held: list[Item] = []
         self._retry_s = 0.0
+        self._tasks: list[asyncio.Future[None]] = []
 
     async def batches(self) -> AsyncIterator[tuple[list[Frame], Ack]]:
         """Batches for ever; the adapters run with it."""
         await self.parts.book.settle_killed()
-        tasks = [asyncio.ensure_future(hub.run()) for hub in self.hubs]
+        tasks = self._tasks = [asyncio.ensure_future(hub.run()) for hub in self.hubs]
         tasks.append(asyncio.ensure_future(self._remember_heard()))
         try:
             while True:
                 items = await self._next(tasks)
                 yield [item.frame for item in items], partial(self._settle, items)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.close()
+
+    async def close(self) -> None:
+        """Give links and adapters back; interruptions are written down."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _next(self, tasks: Sequence[asyncio.Future[None]]) -> list[Item]:
         if self._held:
