@@ -46,6 +46,7 @@ class Mqtt(Section):
     key: Path | None = None
     client_id: str = "anxin-gateway"
     in_flight: int = Field(default=4000, ge=10, le=60_000)
+    redeliver_s: int = Field(default=30, ge=5, le=600)  # embedded broker: what was delivered and not acknowledged comes again after this
 
 
 class Ble(Section):

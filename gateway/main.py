@@ -250,7 +250,14 @@ class _Builder:
         if mqtt.embedded:
             broker = Broker(
                 core.data_dir / "nats",
-                BrokerOptions(host=mqtt.host, port=mqtt.port, in_flight=mqtt.in_flight, certificate=mqtt.certificate, key=mqtt.key),
+                BrokerOptions(
+                    host=mqtt.host,
+                    port=mqtt.port,
+                    in_flight=mqtt.in_flight,
+                    ack_wait_s=mqtt.redeliver_s,
+                    certificate=mqtt.certificate,
+                    key=mqtt.key,
+                ),
                 core.tokens.mqtt_users,
                 core.clock,
                 core.ops,
