@@ -6,7 +6,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -145,7 +145,8 @@ def run(folder: Path, *, kills: int, rate: float, seed: int, loads: int = 20, pa
     """Kill and start again under load, then compare everything."""
     rng, report = random.Random(seed), Report()
     policy = ladder(*STEPS_S)
-    with town(folder, loads=loads, call=policy) as (gateway, hook), ExitStack() as stack:
+    # What was delivered to a gateway that died comes again after this; the product's 30 s would only make the end of the run longer.
+    with town(folder, loads=loads, call=policy, mqtt={"redeliver_s": 5}) as (gateway, hook), ExitStack() as stack:
         gateway.start()
         buttons = [stack.enter_context(Button(gateway, f"button-{i}")) for i in range(1, RESIDENTS + 1)]
         load = stack.enter_context(Load(gateway.mqtt_port, {name: gateway.tokens[name] for name in names("load", loads)}, rate))
@@ -176,21 +177,15 @@ def _compare_readings(gateway: Gateway, lists: dict[str, Any], report: Report) -
         report.wrong.append(f"{lists['waiting']} readings were not acknowledged at the end")
     acked = {(device, seq) for device, seqs in lists["acked"].items() for seq in seqs}
 
-    def stored() -> Counter[tuple[str, int]] | None:
-        found = Counter((device, seq) for device, boot, seq in gateway.frames() if boot == BOOT and seq is not None)
-        return found if acked <= found.keys() or gateway_idle(gateway) else None
+    def stored() -> Counter[tuple[str, int]]:
+        return Counter((device, seq) for device, boot, seq in gateway.frames() if boot == BOOT and seq is not None)
 
-    found = until("what was acknowledged is in the journal", stored, 30, every_s=0.3)
+    with suppress(AssertionError):
+        until("what was acknowledged is in the journal", lambda: acked <= stored().keys(), 60, every_s=0.3)
+    found = stored()
     report.lost = len(acked - found.keys())
     report.twice = sum(count - 1 for count in found.values())
     books = gateway.ask("ledger")["total"]
-    if books.get("lost"):
+    if books["lost"] and not report.lost:
         report.wrong.append(f"the ledger says {books}")
 
-
-def gateway_idle(gateway: Gateway) -> bool:
-    """Nothing came in for a while: what is missing now stays missing."""
-    before = gateway.ask("status")["counters"]
-    time.sleep(2)
-    after = gateway.ask("status")["counters"]
-    return all(after.get(name, 0) == before.get(name, 0) for name in after if name.startswith("intake."))

@@ -65,7 +65,7 @@ def test_a_full_disk_refuses_readings_and_keeps_calling(folder: Path) -> None:
         refused = until("a reading is refused", lambda: _refused(band), 15)
         assert refused["code"] == "intake.refused"
         assert until("a technical alert", lambda: technical(mei, "disk.full"), 10)
-        assert [fault["code"] for fault in mei.get("/wall", site="site")["faults"]].count("disk.full") == 1
+        assert "disk.full" in {fault["code"] for fault in mei.get("/wall", site="site")["faults"]}
         answer = button.post(button.body(call={"kind": "sos"}))
         assert answer.status_code == 200, answer.text
         alert = until("the call is an alert", lambda: mei.alerts(rule="call.sos"), 10)[0]

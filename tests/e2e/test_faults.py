@@ -39,7 +39,7 @@ def drained(gateway: Gateway, load: Load) -> int:
         found = Counter((device, seq) for device, boot, seq in gateway.frames() if boot == BOOT and seq is not None)
         return found if acked <= found.keys() else None
 
-    found = until("everything acknowledged is stored", stored, 30, every_s=0.2)
+    found = until("everything acknowledged is stored", stored, 60, every_s=0.2)
     assert max(found.values()) == 1
     return len(acked)
 
