@@ -36,3 +36,12 @@ def of(conn: apsw.Connection, alert_id: str) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def told_at(conn: apsw.Connection, event_offset: int) -> list[dict[str, str]]:
+    """People who were told because of one event: id and name."""
+    sql = (
+        "SELECT DISTINCT w.recipient, w.name FROM alert_transitions t JOIN alert_why w ON w.alert_id = t.alert_id AND w.n = t.n"
+        ' WHERE t.event_offset = ?1 AND w.told = 1 AND t.alert_id = (SELECT subject FROM event WHERE "offset" = ?1)'
+    )
+    return [{"id": str(recipient), "name": str(name)} for recipient, name in conn.execute(sql, (event_offset,))]

@@ -1,0 +1,1 @@
+"""What the parts of the health record share: items, the outbox, the contract of a target, the sender."""

@@ -1,0 +1,1 @@
+"""From the journal and the events to items of the outbox."""

@@ -1,0 +1,1 @@
+"""Where the health record goes: one file per kind of target."""
