@@ -90,10 +90,15 @@ class Screens:
         return screen
 
     def sign_in(self, context: BrowserContext, login: str) -> None:
+        """A session; hashing a password costs a second, so the first one of a person is kept."""
+        if login in self.ward.cookies:
+            context.add_cookies(self.ward.cookies[login])
+            return
         body = {"user": login, "password": self.ward.gateway.passwords[login]}
         answer = context.request.post(f"{self.ward.url}/api/v1/session", data=body, headers={"Origin": self.ward.url})
         if answer.status != 200:
             raise RuntimeError(f"sign-in of {login} answered {answer.status}")
+        self.ward.cookies[login] = context.cookies()
 
     def watch(self, page: Page) -> Screen:
         screen = Screen(page)

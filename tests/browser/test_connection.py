@@ -94,7 +94,7 @@ def test_a_killed_server_comes_back_with_the_same_queue(screens: Screens, ward: 
 def test_a_silent_device_shows_no_old_number_as_a_number_of_now(screens: Screens, ward: Ward) -> None:
     page = screens.open("mei", "/wall").page
     tile = page.locator("[data-bed=bed-liu]")
-    tile.locator(NORMAL).first.wait_for(timeout=8000)
+    expect(tile).to_have_attribute("data-state", "live", timeout=8000)
     ward.feeder.silent.add("liu")
     began_s = time.monotonic()
     expect(tile).to_have_attribute("data-state", "stale", timeout=(SILENT_S + 6) * 1000)

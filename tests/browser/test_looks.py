@@ -204,6 +204,7 @@ def test_roles_one_time_passwords_and_wrong_ones(screens: Screens) -> None:
         assert small(screen.page, 60) == []
     screen.page.get_by_role("button", name="退出").click()
     screen.page.wait_for_url("**/login")
+    del screens.ward.cookies["root"]
 
     page = screens.open(None, "/login", PHONE).page
     for secret in ("nonsense 12345", screens.ward.gateway.passwords["fresh"]):

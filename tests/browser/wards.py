@@ -123,6 +123,7 @@ class Ward:
 
     gateway: Gateway
     feeder: Feeder
+    cookies: dict[str, Any] = field(default_factory=dict)  # login -> a session that screens share
     _people: dict[str, Person] = field(default_factory=dict)
 
     def person(self, login: str) -> Person:
