@@ -7,7 +7,10 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from gateway.clock import Clock
+from gateway.config import ConfigError
 from gateway.config import History as Settings
 from gateway.history.base import HistoryRunner, Sink
 from gateway.history.sqlite import History, SqliteSink
@@ -45,7 +48,24 @@ class Histories:
             found.history = sink.history
             found._add(sink, journal, clock, ops)
             found._work["history.retention"] = sink.retention(limits_of(settings))
+        if settings.influx:
+            await asyncio.to_thread(found._add_influx, settings.influx, data_dir, journal, writer, clock, ops)
         return found
+
+    def _add_influx(self, options: dict[str, Any], data_dir: Path, journal: Journal, writer: Writer, clock: Clock, ops: Ops) -> None:
+        """A wrong table, or a package that is not installed, is a ConfigError that says so."""
+        try:
+            from gateway.history.influx import build
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"history.influx needs a package that is not installed ({error.name}): pip install 'anxin[influx]'"
+            ) from error
+        try:
+            sink = build(options, data_dir, writer, clock, ops)
+        except ValidationError as error:
+            keys = ", ".join(".".join(str(part) for part in one["loc"]) or "table" for one in error.errors())
+            raise ConfigError(f"history.influx: wrong or unknown: {keys}") from error
+        self._add(sink, journal, clock, ops)
 
     def _add(self, sink: Sink, journal: Journal, clock: Clock, ops: Ops) -> None:
         self._sinks.append(sink)

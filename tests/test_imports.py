@@ -33,7 +33,8 @@ IMPURE_STDLIB = frozenset(
 )
 PURE_THIRD_PARTY = {"devices": {"cbor2", "bthome_ble"}, "analytics": {"numpy", "scipy"}}
 # Packages that come with a declared one and are part of its public face.
-COMES_WITH = {"starlette": "fastapi", "annotated-types": "pydantic", "click": "typer"}
+COMES_WITH = {"starlette": "fastapi", "annotated-types": "pydantic", "click": "typer", "urllib3": "influxdb-client"}
+EXTRAS = ("influx",)  # what a sink needs that is not installed by default
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,8 @@ def undeclared(sources: Mapping[str, str], declared: set[str]) -> list[str]:
 def declared_dependencies() -> set[str]:
     """Names of the run-time dependencies."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    names = (re.match(r"[A-Za-z0-9._-]+", requirement) for requirement in project["dependencies"])
+    requirements = [*project["dependencies"], *(one for extra in EXTRAS for one in project["optional-dependencies"][extra])]
+    names = (re.match(r"[A-Za-z0-9._-]+", requirement) for requirement in requirements)
     return {canonical(name[0]) for name in names if name}
 
 
