@@ -26,30 +26,34 @@ def body(home: House, **more: Any) -> dict[str, Any]:
 
 
 async def test_a_row_says_everything_and_is_listed_by_resident_and_by_grantee(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
-        async with home.signed_in("operator") as operator, home.signed_in("son") as son, home.signed_in("doctor") as doctor:
-            made = await operator.post("/api/v1/consents", json=body(home, giver="王强", guardian=True, legal_basis="guardian_consent"))
-            assert made.status_code == 200, made.text
-            row_id = made.json()["consent"]["id"]
-            for who in (operator, doctor):
-                rows = (await who.get("/api/v1/residents/wang/consents")).json()["consents"]
-                row = next(row for row in rows if row["id"] == row_id)
-                assert row | {"from_ms": 0, "until_ms": 0, "recorded_ms": 0} == {
-                    "id": row_id, "resident_id": "wang", "grantee_id": "u-son", "classes": ["summary"], "from_ms": 0, "until_ms": 0,
-                    "purpose": "family", "giver": "王强", "text_version": "2026-1", "text_sha256": "a" * 64,
-                    "legal_basis": "guardian_consent", "guardian": True, "reason": "", "recorded_by": "u-operator", "recorded_ms": 0,
-                    "withdrawn_ms": None, "withdrawn_by": "", "standing": "live", "emergency": False, "resident_name": "王淑华",
-                    "grantee_name": "Son", "recorded_by_name": "Operator",
-                }  # fmt: skip
-            assert len(rows) == 2
-            await operator.post(f"/api/v1/consents/{row_id}/withdraw")
-            again = await operator.post(f"/api/v1/consents/{row_id}/withdraw")
-            assert (again.status_code, again.json()["code"]) == (409, "registry.consent.over")
-            own = (await son.get("/api/v1/grantees/u-son/consents")).json()["consents"]
-            assert [(row["standing"], row["withdrawn_by"]) for row in own] == [("withdrawn", "u-operator"), ("live", "")]
-            assert (await operator.get("/api/v1/grantees/u-son/consents")).json()["consents"] == own
-            assert (await son.get("/api/v1/grantees/u-doctor/consents")).status_code == 404
-            assert len(home.registry.view.consents) == 2, "a row is withdrawn, never deleted"
+    async with (
+        house(tmp_path) as home,
+        home.signed_in("operator") as operator,
+        home.signed_in("son") as son,
+        home.signed_in("doctor") as doctor,
+    ):
+        made = await operator.post("/api/v1/consents", json=body(home, giver="王强", guardian=True, legal_basis="guardian_consent"))
+        assert made.status_code == 200, made.text
+        row_id = made.json()["consent"]["id"]
+        for who in (operator, doctor):
+            rows = (await who.get("/api/v1/residents/wang/consents")).json()["consents"]
+            row = next(row for row in rows if row["id"] == row_id)
+            assert row | {"from_ms": 0, "until_ms": 0, "recorded_ms": 0} == {
+                "id": row_id, "resident_id": "wang", "grantee_id": "u-son", "classes": ["summary"], "from_ms": 0, "until_ms": 0,
+                "purpose": "family", "giver": "王强", "text_version": "2026-1", "text_sha256": "a" * 64,
+                "legal_basis": "guardian_consent", "guardian": True, "reason": "", "recorded_by": "u-operator", "recorded_ms": 0,
+                "withdrawn_ms": None, "withdrawn_by": "", "standing": "live", "emergency": False, "resident_name": "王淑华",
+                "grantee_name": "Son", "recorded_by_name": "Operator",
+            }  # fmt: skip
+        assert len(rows) == 2
+        await operator.post(f"/api/v1/consents/{row_id}/withdraw")
+        again = await operator.post(f"/api/v1/consents/{row_id}/withdraw")
+        assert (again.status_code, again.json()["code"]) == (409, "registry.consent.over")
+        own = (await son.get("/api/v1/grantees/u-son/consents")).json()["consents"]
+        assert [(row["standing"], row["withdrawn_by"]) for row in own] == [("withdrawn", "u-operator"), ("live", "")]
+        assert (await operator.get("/api/v1/grantees/u-son/consents")).json()["consents"] == own
+        assert (await son.get("/api/v1/grantees/u-doctor/consents")).status_code == 404
+        assert len(home.registry.view.consents) == 2, "a row is withdrawn, never deleted"
 
 
 async def test_rows_that_say_too_little_are_refused(tmp_path: Path) -> None:
@@ -80,20 +84,24 @@ async def test_an_emergency_is_short_has_a_reason_and_stands_in_the_audit_by_its
 
 
 async def test_who_looked_in_plain_words(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
-        async with home.signed_in("son") as son, home.signed_in("carer") as carer, home.signed_in("operator") as operator:
-            assert (await son.get("/api/v1/residents/wang/looks")).status_code == 404, "not in the consent"
-            await operator.post("/api/v1/consents", json=body(home, classes=["looks"]))
-            await carer.get("/api/v1/wall", params={"site": "care"})
-            await carer.get("/api/v1/residents/wang")
-            await carer.get("/api/v1/residents/liu")
-            await son.get("/api/v1/family/wang")
-            seen = (await son.get("/api/v1/residents/wang/looks")).json()
-            looks = {(entry["name"], entry["role"], entry["what"]) for entry in seen["looks"]}
-            assert {("Carer", "caregiver", "wall"), ("Carer", "caregiver", "person"), ("Son", "family", "family")} <= looks
-            of_liu = (await operator.get("/api/v1/residents/liu/looks")).json()["looks"]
-            assert {(entry["name"], entry["what"]) for entry in of_liu} >= {("Carer", "wall"), ("Carer", "person")}
-            assert ("Son", "family") not in {(entry["name"], entry["what"]) for entry in of_liu}
+    async with (
+        house(tmp_path) as home,
+        home.signed_in("son") as son,
+        home.signed_in("carer") as carer,
+        home.signed_in("operator") as operator,
+    ):
+        assert (await son.get("/api/v1/residents/wang/looks")).status_code == 404, "not in the consent"
+        await operator.post("/api/v1/consents", json=body(home, classes=["looks"]))
+        await carer.get("/api/v1/wall", params={"site": "care"})
+        await carer.get("/api/v1/residents/wang")
+        await carer.get("/api/v1/residents/liu")
+        await son.get("/api/v1/family/wang")
+        seen = (await son.get("/api/v1/residents/wang/looks")).json()
+        looks = {(entry["name"], entry["role"], entry["what"]) for entry in seen["looks"]}
+        assert {("Carer", "caregiver", "wall"), ("Carer", "caregiver", "person"), ("Son", "family", "family")} <= looks
+        of_liu = (await operator.get("/api/v1/residents/liu/looks")).json()["looks"]
+        assert {(entry["name"], entry["what"]) for entry in of_liu} >= {("Carer", "wall"), ("Carer", "person")}
+        assert ("Son", "family") not in {(entry["name"], entry["what"]) for entry in of_liu}
 
 
 @pytest.mark.timeout(30)
@@ -115,10 +123,15 @@ async def test_a_withdrawal_ends_the_stream_within_five_seconds_whatever_the_cla
 
 
 async def test_a_family_never_hears_an_alert_as_it_is(tmp_path: Path) -> None:
-    async with house(tmp_path, settings=LAN) as home, serving(home) as url:
-        async with person(url, "operator") as operator, person(url, "son") as son, streaming(son) as stream:
-            await operator.post("/api/v1/consents", json=body(home, classes=["alerts", "summary"]))
-            await home.call("wang")
-            head = home.events.head
-            await until(lambda: bool(stream.of("heartbeat")) and stream.of("heartbeat")[-1].offset >= head)
-            assert not stream.of("alert")
+    async with (
+        house(tmp_path, settings=LAN) as home,
+        serving(home) as url,
+        person(url, "operator") as operator,
+        person(url, "son") as son,
+        streaming(son) as stream,
+    ):
+        await operator.post("/api/v1/consents", json=body(home, classes=["alerts", "summary"]))
+        await home.call("wang")
+        head = home.events.head
+        await until(lambda: bool(stream.of("heartbeat")) and stream.of("heartbeat")[-1].offset >= head)
+        assert not stream.of("alert")
