@@ -37,7 +37,7 @@ class Format(Protocol):
     """How items become resources."""
 
     def render(self, row: Row) -> dict[str, Any]: ...  # noqa: D102
-    def search(self, row: Row, resource: Mapping[str, Any]) -> str: ...  # noqa: D102
+    def search(self, row: Row) -> str: ...  # noqa: D102
     def uid(self, row: Row) -> str: ...  # noqa: D102
     def person(self, kind: str, key: str, values: Mapping[str, Any]) -> tuple[dict[str, Any], str, str]: ...  # noqa: D102
     def places(self, resource: Mapping[str, Any]) -> set[tuple[str, str]]: ...  # noqa: D102
@@ -167,7 +167,7 @@ class Sender:
             if broken := self._form.problems(resource):
                 await self._settle(row, Verdict(fate=Fate.DEAD, reason="rule " + ", ".join(broken)))
                 continue
-            search = self._form.search(row, resource)
+            search = self._form.search(row)
             if search in searches:  # servers lose one of two that are the same in one bundle
                 continue
             searches.add(search)

@@ -99,9 +99,9 @@ def key_of(key: str, resident: str) -> str:
     return f"{key}-{blake2b(resident.encode(), digest_size=6).hexdigest()}"
 
 
-def search_of(settings: Settings, word: str, value: str) -> str:
+def search_of(settings: Settings, word: str, value: str, parameter: str = "identifier") -> str:
     """The search that finds a resource of ours by its identifier; commas, bars and dollars are escaped as in every search value."""
-    return "identifier=" + "|".join(re.sub(r"([\\,|$])", r"\\\1", part) for part in (system(settings, word), value))
+    return f"{parameter}=" + "|".join(re.sub(r"([\\,|$])", r"\\\1", part) for part in (system(settings, word), value))
 
 
 def concept(codings: Iterable[tuple[str, str]], text: str = "") -> dict[str, Any]:

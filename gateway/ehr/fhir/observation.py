@@ -70,7 +70,8 @@ def observation(row: Row, settings: Settings) -> dict[str, Any]:
         made["device"] = place("Device", row.device)
         made["component"] = _pressures(record, settings)
         return made
-    made |= _value(BY_KEY[key], record["value"], quality, settings)
+    value = round(record["sum"] / record["n"], 6) if "n" in record else record["value"]  # the mean; six decimals hide binary noise
+    made |= _value(BY_KEY[key], value, quality, settings)
     made["device"] = place("Device", row.device)
     if components := [*_statistics(row, settings), *_meal(record, settings)]:
         made["component"] = components

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Any
 
 from gateway.ehr.base.items import Row
-from gateway.ehr.fhir.common import GATEWAY, OPERATION, TEST_LABEL, Known, Settings, concept, identifier, key_of, moment, place
+from gateway.ehr.fhir.common import (
+    GATEWAY,
+    OPERATION,
+    TEST_LABEL,
+    Known,
+    Settings,
+    concept,
+    identifier,
+    key_of,
+    meta,
+    moment,
+    place,
+    system,
+)
 
 _GENDER = {"female": "female", "male": "male", "other": "other"}
 
@@ -52,11 +66,15 @@ def correction(row: Row, settings: Settings) -> dict[str, Any]:
     """Provenance of a reading that was entered for the wrong person."""
     record = row.record
     made: dict[str, Any] = {"resourceType": "Provenance"}
-    if record.get("test"):
-        made["meta"] = {"security": [dict(TEST_LABEL)]}
+    made["meta"] = meta(row, tags=[{"system": system(settings, "correction"), "code": tag_of(row)}])
     made["target"] = [place("Observation", key) for key in record["targets"]]
     made["recorded"] = moment(record["at"], record["tz"])
     made["activity"] = concept([(OPERATION, "UPDATE")])
     made["agent"] = [{"who": {"identifier": identifier(settings, "user", record["actor"])}}]
     made["entity"] = [{"role": "source", "what": {"identifier": identifier(settings, "reading", key_of(record["of"], record["old"]))}}]
     return made
+
+
+def tag_of(row: Row) -> str:
+    """Name of a correction; R4 gives Provenance no identifier, so that its tag is what finds it again."""
+    return blake2b(f"{row.key}|{row.resident}".encode(), digest_size=16).hexdigest()

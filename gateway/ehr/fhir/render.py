@@ -36,10 +36,10 @@ class FhirFormat:
         """The resource of an item."""
         return to_fhir(row, self.settings)
 
-    def search(self, row: Row, resource: Mapping[str, Any]) -> str:
-        """What finds the item's resource again; `resource` has literal references."""
-        if row.kind is ItemKind.CORRECTION:  # R4 gives Provenance no identifier
-            return f"target={resource['target'][-1]['reference']}"
+    def search(self, row: Row) -> str:
+        """What finds the item's resource again."""
+        if row.kind is ItemKind.CORRECTION:
+            return search_of(self.settings, "correction", people.tag_of(row), "_tag")
         if row.kind in (ItemKind.READING, ItemKind.SUMMARY):
             return search_of(self.settings, "reading", key_of(row.key, row.resident))
         return search_of(self.settings, _WORDS[row.kind], row.key)
