@@ -19,7 +19,7 @@ from gateway.alerts.desk import AlertDesk
 from gateway.alerts.progress import Progress
 from gateway.api.app import ApiSettings, close_streams, create_app
 from gateway.broker import Broker, BrokerError, BrokerOptions
-from gateway.clock import NS_PER_S, SystemClock
+from gateway.clock import SystemClock
 from gateway.collect.http import HttpCollector
 from gateway.collect.mqtt import MqttCollector, MqttOptions
 from gateway.commands import CommandParts, Commands
@@ -39,6 +39,7 @@ from gateway.office import JOBS, perform
 from gateway.ops import Ops
 from gateway.processes import end, stop_signal, until, write_private
 from gateway.query import Parts, Query
+from gateway.standing import standing
 from gateway.store import Database
 from gateway.stream.rules import StreamConfig
 from gateway.stream.runner import COMPONENTS as STREAM_COMPONENTS
@@ -137,7 +138,7 @@ class _Builder:
         intake = Intake(core.registry, journal, core.store, identity, clock, ops)
         ledger = Ledger(journal, identity, core.store)
         http = HttpCollector(clock, core.tokens.verify)
-        web = self._web(desk, runner, intake, ledger, http, listener, url)
+        web = self._web(desk, runner, histories, intake, ledger, http, listener, url)
         await self._start_core(outbox, desk, runner, journal, identity)
         for name, work in histories.work().items():
             self._task(name, work)
@@ -304,7 +305,15 @@ class _Builder:
         }
 
     def _web(
-        self, desk: AlertDesk, runner: StreamRunner, intake: Intake, ledger: Ledger, http: HttpCollector, listener: socket.socket, url: str
+        self,
+        desk: AlertDesk,
+        runner: StreamRunner,
+        histories: Histories,
+        intake: Intake,
+        ledger: Ledger,
+        http: HttpCollector,
+        listener: socket.socket,
+        url: str,
     ) -> WebServer:
         core = self._core
         query = Query(
@@ -317,6 +326,7 @@ class _Builder:
                 clock=core.clock,
                 ops=core.ops,
                 ledger=ledger.summary,
+                history=lambda: histories.history,
             )
         )
         commands = Commands(
@@ -349,7 +359,7 @@ class _Builder:
         core = self._core
 
         async def status(_args: Mapping[str, Any]) -> dict[str, Any]:
-            return {**_status(core, journal, runner, started_ns), "history": histories.status()}
+            return standing(core, journal, runner, histories, started_ns)
 
         async def books(_args: Mapping[str, Any]) -> Any:
             return await ledger.summary()
@@ -382,22 +392,6 @@ async def _retry(core: Core, intake: Intake, letter_id: int) -> dict[str, Any] |
         return None
     verdict = await intake.retry(letter)
     return {"id": letter_id, "fate": verdict.fate.value, "reason": verdict.reason}
-
-
-def _status(core: Core, journal: Journal, runner: StreamRunner, started_ns: int) -> dict[str, Any]:
-    view, extent, now_ns = core.registry.view, journal.extent(), core.clock.monotonic_ns()
-    return {
-        "up_s": (now_ns - started_ns) // NS_PER_S,
-        "residents": sum(resident.status == "admitted" for resident in view.residents.values()),
-        "devices": sum(device.status == "active" for device in view.devices.values()),
-        "inbox": len(core.registry.inbox()),
-        "journal": {"first": extent.first, "head": extent.head, "days": len(extent.days), "bytes": extent.bytes},
-        "stream": {"offset": runner.engine.offset, "behind": max(0, extent.head - 1 - runner.engine.offset)},
-        "events": core.events.head,
-        "counters": dict(core.ops.counters),
-        "progress_age_ms": {name: (now_ns - at_ns) // 1_000_000 for name, at_ns in core.ops.progress_ns.items()},
-        "faults": [{"code": fault.code, "subject": fault.subject, "params": fault.params} for fault in core.ops.faults()],
-    }
 
 
 def _shown(host: str) -> str:
