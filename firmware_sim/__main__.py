@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
 import json
 import signal
 import sys
@@ -30,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     fleet.add_argument("--every-s", type=float, default=60.0, help="mean time between incidents; 0 = none by themselves")
     fleet.add_argument("--delay-s", type=float, default=25.0, help="first incident after this time")
     fleet.add_argument("--seed", type=int, default=1)
+    fleet.add_argument("--ble-control", type=Path, help="Unix socket of the Bluetooth simulator, which is told of its people's incidents")
     fleet.add_argument("--with-parent", action="store_true", help="stop when standard input closes, that is when the starter is gone")
     for share in ("drop", "duplicate", "reorder"):
         fleet.add_argument(f"--{share}", type=float, default=0.0, help=f"share of messages to {share}")
@@ -61,6 +63,7 @@ def _run_fleet(options: argparse.Namespace) -> int:
     fleet = Fleet(
         load_plan(options.plan), Broker(options.host, options.port, options.ca_file), truth=TruthLog(options.truth),
         link_seed=options.seed, drop=options.drop, duplicate=options.duplicate, reorder=options.reorder,
+        relay=None if options.ble_control is None else functools.partial(_relay, options.ble_control),
     )
     if options.with_parent:
         threading.Thread(target=_until_eof, args=(stop.set,), daemon=True).start()
@@ -71,6 +74,18 @@ def _run_fleet(options: argparse.Namespace) -> int:
     fleet.run(stop)
     print(json.dumps(fleet.stats()))
     return 0
+
+
+def _relay(path: Path, kind: str, person: str) -> None:
+    """Tell the Bluetooth simulator, without waiting for it."""
+
+    def tell() -> None:
+        try:
+            ask(path, {"incident": kind, "person": person})
+        except (OSError, ValueError, TypeError) as error:
+            print(f"anxin sim: the Bluetooth simulator did not hear of an incident: {error}", file=sys.stderr)
+
+    threading.Thread(target=tell, daemon=True).start()
 
 
 def _say_rooms(rooms: dict[str, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,9 @@ class Fleet:
     """All residents of a plan; `run` steps the world four times a second until `stop` is set."""
 
     def __init__(self, plan: dict[str, Any], broker: Broker, *, truth: TruthLog, link_seed: int = 0,
-                 drop: float = 0.0, duplicate: float = 0.0, reorder: float = 0.0) -> None:
+                 drop: float = 0.0, duplicate: float = 0.0, reorder: float = 0.0,
+                 relay: Callable[[str, str], None] | None = None) -> None:
+        self.relay = relay  # hears of incidents of people who wear nothing here: (kind, person)
         seed = int(plan.get("seed", 1))
         self.truth = truth
         self.residents: dict[str, Resident] = {}
@@ -158,6 +160,8 @@ class Fleet:
     def _start(self, incident: Incident) -> None:
         resident, kind = self.residents[incident.person], incident.kind
         device = resident.pick("wearable")
+        if device is None and self.relay is not None:
+            self.relay(kind.name, incident.person)
         if kind.call is not None:
             device = resident.pick("pendant", "button", "wearable") if kind.call == "sos" else resident.pick("pendant", "wearable")
             if device is not None:

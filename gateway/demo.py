@@ -16,6 +16,8 @@ from gateway.registry.view import RegistryView
 from gateway.vocabulary import SYSTEM, Origin
 
 WEEK = tuple(range(7))
+PLAN_VERSION = 2  # of the files that the simulators read
+CADENCE_S = {"hr": 5, "spo2": 5, "resp": 5, "temp": 30, "steps": 60, "battery": 60}
 
 
 def seed(tx: Tx) -> bool:
@@ -57,36 +59,73 @@ def _shifts(tx: Tx, site_id: str) -> None:
 def _equip(tx: Tx, resident_id: str, number: int) -> None:
     for suffix, kind, model, quantities in ward.devices_of(number):
         device_id = f"sim-{number:02d}-{suffix}"
-        bindings.set_device(
-            tx,
-            device_id,
-            model=model,
-            kind=kind,
-            origin=Origin.SIM,
-            quantities=quantities,
-            cadence_s={"hr": 5, "spo2": 5, "resp": 5, "temp": 30, "steps": 60, "battery": 60},
-        )
+        bindings.set_device(tx, device_id, model=model, kind=kind, origin=Origin.SIM, quantities=quantities, cadence_s=CADENCE_S)
         bindings.bind(tx, device_id, resident=resident_id)
 
 
+def pair(tx: Tx) -> None:
+    """Enter the addresses of the Bluetooth wearables, also in a ward that was furnished before there were any."""
+    suffix, kind, model, quantities = ward.BLE_WEARABLE
+    for number in (number for numbers in ward.ble_rooms().values() for number in numbers):
+        device_id, address = f"sim-{number:02d}-{suffix}", ward.ble_address(number)
+        if tx.view.devices[device_id].facts.get("ble_address") != address:
+            bindings.set_device(
+                tx, device_id, model=model, kind=kind, origin=Origin.SIM, quantities=quantities, cadence_s=CADENCE_S,
+                facts={"ble_address": address},
+            )  # fmt: skip
+
+
+def _mqtt_devices(number: int) -> list[tuple[str, str]]:
+    """(id, kind) of the resident's devices that speak MQTT."""
+    rows = (row for row in ward.devices_of(number) if row is not ward.BLE_WEARABLE)
+    return [(f"sim-{number:02d}-{suffix}", kind) for suffix, kind, _model, _quantities in rows]
+
+
 def device_ids() -> list[str]:
-    """All devices of the demo."""
-    return [f"sim-{number:02d}-{suffix}" for number in range(1, len(ward.RESIDENTS) + 1) for suffix, *_ in ward.devices_of(number)]
+    """All devices of the demo that need a token."""
+    return [device_id for number in range(1, len(ward.RESIDENTS) + 1) for device_id, _ in _mqtt_devices(number)]
+
+
+def plan_is_current(path: Path) -> bool:
+    """Whether a plan that this version wrote is there."""
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8")).get("version") == PLAN_VERSION)
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def write_ble_plan(path: Path) -> None:
+    """Write the Bluetooth simulator's plan."""
+    rooms = [
+        {
+            "name": zone,
+            "devices": [
+                {
+                    "id": f"sim-{number:02d}-w",
+                    "kind": "wearable",
+                    "address": ward.ble_address(number),
+                    "person": ward.RESIDENTS[number - 1].id,
+                    "seed": 1000 + number - 1,
+                }
+                for number in numbers
+            ],
+        }
+        for zone, numbers in ward.ble_rooms().items()
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"version": PLAN_VERSION, "seed": 1, "rooms": rooms}), encoding="utf-8")
 
 
 def write_plan(path: Path, tokens: Mapping[str, str]) -> None:
     """Write the simulator's plan, readable by its owner only, since it holds the devices' tokens."""
     people: list[dict[str, Any]] = []
     for number, person in enumerate(ward.RESIDENTS, start=1):
-        devices = [
-            {"id": f"sim-{number:02d}-{suffix}", "kind": kind, "token": tokens[f"sim-{number:02d}-{suffix}"]}
-            for suffix, kind, _model, _quantities in ward.devices_of(number)
-        ]
+        devices = [{"id": device_id, "kind": kind, "token": tokens[device_id]} for device_id, kind in _mqtt_devices(number)]
         people.append({"id": person.id, "devices": devices})
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_suffix(".new")
     with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
-        json.dump({"seed": 1, "people": people}, out, ensure_ascii=False)
+        json.dump({"version": PLAN_VERSION, "seed": 1, "people": people}, out, ensure_ascii=False)
     scratch.replace(path)
 
 

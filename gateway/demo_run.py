@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from gateway import demo, demo_ward
-from gateway.config import Web
+from gateway.config import Ble, Web
 from gateway.core import Core
-from gateway.main import Gateway, running
+from gateway.main import Gateway, StartError, running
 from gateway.office import OPERATOR
 from gateway.processes import end, stop_signal, until
+
+BLUETOOTH_WITHIN_S = 30.0
+SOCKET_PATH_BYTES = 104  # of the shortest kind of system
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +48,10 @@ async def run_demo(
     """Run the gateway with the simulated ward until SIGINT or SIGTERM; everything that was started ends with it."""
     stop = stop_signal()
     web = Web(host="0.0.0.0" if lan else "127.0.0.1", port=8080 if web_port is None else web_port, http_lan=True)  # noqa: S104
-    async with running(data_dir, web_port=web_port, mqtt_port=mqtt_port, web=web, prepare=_furnish) as (gateway, ended):
+    async with (
+        _bluetooth(data_dir) as ble,
+        running(data_dir, web_port=web_port, mqtt_port=mqtt_port, web=web, ble=ble, prepare=_furnish) as (gateway, ended),
+    ):
         links = await _accounts(gateway)
         async with _simulator(gateway, every_s=every_s, first_s=first_s):
             on_ready(links)
@@ -57,7 +65,8 @@ def _plan(core: Core) -> Path:
 async def _furnish(core: Core) -> None:
     """Before the doors open: the ward in the registry, the devices' tokens, the simulator's plan."""
     await core.registry.do(OPERATOR, demo.seed)
-    if not _plan(core).exists():
+    await core.registry.do(OPERATOR, demo.pair)
+    if not demo.plan_is_current(_plan(core)):
         tokens = {device: await core.tokens.issue(OPERATOR, device) for device in demo.device_ids()}
         await asyncio.to_thread(demo.write_plan, _plan(core), tokens)
 
@@ -68,6 +77,41 @@ async def _accounts(gateway: Gateway) -> DemoLinks:
         password = await demo.fresh_password(core.accounts, core.registry.view, login=login, name=name, role=role, staff=staff)
         rows.append({"role": role, "login": login, "password": password, "page": f"{gateway.url}/"})
     return DemoLinks(url=gateway.url, users=tuple(rows))
+
+
+@asynccontextmanager
+async def _bluetooth(data_dir: Path) -> AsyncIterator[Ble]:
+    """The Bluetooth half of the ward, a process of its own; each room's radio is reached through HCI."""
+    folder = data_dir / "demo"
+    await asyncio.to_thread(demo.write_ble_plan, folder / "ble.json")
+    control = folder / "ble.sock"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "firmware_sim",
+        "ble",
+        "--plan",
+        str(folder / "ble.json"),
+        *(("--control", str(control)) if len(os.fsencode(control)) < SOCKET_PATH_BYTES else ()),
+        "--with-parent",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        yield Ble(backend="bumble", adapters=tuple(await _rooms(process)))
+    finally:
+        await end(process)
+
+
+async def _rooms(process: asyncio.subprocess.Process) -> list[str]:
+    if process.stdout is None:
+        raise StartError("the Bluetooth simulator has no output")
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), BLUETOOTH_WITHIN_S)
+        return list(json.loads(line)["rooms"].values())
+    except (TimeoutError, ValueError, KeyError) as error:
+        raise StartError("the Bluetooth simulator did not start: see its words above, or run `python -m firmware_sim ble`") from error
 
 
 @asynccontextmanager
@@ -90,6 +134,8 @@ async def _simulator(gateway: Gateway, *, every_s: float, first_s: float) -> Asy
         str(folder / "truth.ndjson"),
         "--control",
         str(folder / "sim.sock"),
+        "--ble-control",
+        str(folder / "ble.sock"),
         "--every-s",
         str(every_s),
         "--delay-s",

@@ -71,7 +71,31 @@ CUFF = ("c", "cuff", "sim-cuff", ("sbp", "dbp", "battery"))
 GLUCOMETER = ("g", "glucometer", "sim-glucometer", ("glucose", "battery"))
 
 
+# Every third wearable comes over Bluetooth: heart rate and oximeter services, no calls.
+BLE_WEARABLE = ("w", "wearable", "sim-ble-wearable", ("hr", "spo2", "battery"))
+
+
+def over_bluetooth(number: int) -> bool:
+    """Whether the resident's wearable is a Bluetooth device."""
+    return number % 3 == 0
+
+
 def devices_of(number: int) -> tuple[tuple[str, str, str, tuple[str, ...]], ...]:
     """Devices of the resident with this running number (from 1)."""
     extra = ((CUFF,) if number % 3 == 0 else ()) + ((GLUCOMETER,) if number % 6 == 1 else ())
-    return (WEARABLE, PENDANT, *extra)
+    return (BLE_WEARABLE if over_bluetooth(number) else WEARABLE, PENDANT, *extra)
+
+
+def ble_rooms() -> dict[str, list[int]]:
+    """Running numbers of the residents with Bluetooth wearables by zone: one link each."""
+    zones = [zone_id for site in SITES for zone_id, _name, labels in site.zones for _ in labels]
+    found: dict[str, list[int]] = {}
+    for number, zone in enumerate(zones, start=1):
+        if over_bluetooth(number):
+            found.setdefault(zone, []).append(number)
+    return found
+
+
+def ble_address(number: int) -> str:
+    """A random static address."""
+    return f"C0:A2:C1:00:00:{number:02X}"

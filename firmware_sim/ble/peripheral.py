@@ -23,6 +23,7 @@ ADVERT_MS = 160.0
 BATTERY_EVERY_S = 60.0
 SERVICES = {"wearable": (0x180D, 0x1822), "oximeter": (0x1822,), "strap": (0x180D,), "glucometer": (0x1808,), "cuff": (0x1810,)}
 INDICATION_S = 10.0
+DRAINED_PCT = 4
 UTC_OFFSET_MS = 8 * 3600 * 1000  # health devices keep local time
 
 
@@ -39,7 +40,9 @@ class Peripheral:
         self.memory = racp.Memory()
         self.battery_pct = 90.0
         self.worn = True
-        self.silent = False
+        self.silent = False  # connected, but says nothing
+        self.hushed = False  # the same for as long as an incident lasts
+        self.drained = False  # battery all but empty for as long as an incident lasts
         self.on_air = True  # advertises while nobody is connected
         self.record_pause_s = 0.0  # between two records that are reported
         self.sent: dict[int, list[tuple[int, bytes]]] = {}  # per characteristic: (world ms, bytes) that went out, the latest thousands
@@ -134,7 +137,7 @@ class Peripheral:
 
     def _services(self) -> list[Service]:
         made = [services.device_information(services.Label(model=f"sim-{self.kind}", serial=self.name))]
-        self._add(0x2A19, services.readable(0x2A19, lambda: bytes([round(self.battery_pct)]), notify=True))
+        self._add(0x2A19, services.readable(0x2A19, self._battery, notify=True))
         made.append(services.service(0x180F, self._characteristics[0x2A19]))
         if self.kind in ("wearable", "strap"):
             self._add(0x2A37, services.notified(0x2A37))
@@ -176,7 +179,7 @@ class Peripheral:
         """A second of life: beats and saturation go out to whoever listens."""
         self._battery_due_s -= dt_s
         self.battery_pct = max(1.0, self.battery_pct - 0.0001 * dt_s)
-        if self.silent or not self.connected:
+        if self.silent or self.hushed or not self.connected:
             return
         if 0x2A37 in self._characteristics:
             await self._notify(0x2A37, wire.heart_rate(round(vitals.hr_bpm), self._beats(vitals.hr_bpm, dt_s), worn=self.worn))
@@ -184,7 +187,10 @@ class Peripheral:
             await self._notify(0x2A5F, wire.plx_continuous(round(vitals.spo2_pct), round(vitals.hr_bpm)))
         if self._battery_due_s <= 0:
             self._battery_due_s = BATTERY_EVERY_S
-            await self._notify(0x2A19, bytes([round(self.battery_pct)]))
+            await self._notify(0x2A19, self._battery())
+
+    def _battery(self) -> bytes:
+        return bytes([DRAINED_PCT if self.drained else round(self.battery_pct)])
 
     def _beats(self, hr_bpm: float, dt_s: float) -> list[float]:
         """RR intervals in seconds of the beats that fell into this step."""

@@ -77,9 +77,15 @@ class BleWard:
         self._running = [incident for incident in self._running if incident.end_s > t_s]
         for person in self.people.values():
             person.disturb = self._disturbance(person.id, t_s)
+        for device in self.devices.values():
+            device.hushed = self._happens(device, "silent")
+            device.drained = self._happens(device, "low_battery")
         vitals = {name: person.at(t_s) for name, person in self.people.items()}
         for device in list(self.devices.values()):
             await device.step(vitals[device.person.id], dt_s)
+
+    def _happens(self, device: Peripheral, what: str) -> bool:
+        return any(incident.kind.device == what and incident.person == device.person.id for incident in self._running)
 
     def _disturbance(self, person: str, t_s: float) -> dict[str, float]:
         total: dict[str, float] = {}
@@ -102,9 +108,6 @@ class BleWard:
             if kind not in KINDS or person not in self.people:
                 raise ValueError("unknown incident or person")
             self._running.append(Incident(KINDS[kind], person, world_ms() / 1000))
-            for device in self.devices.values():
-                if device.person.id == person and KINDS[kind].device == "low_battery":
-                    device.battery_pct = 4.0
             return {"ok": True, "kind": kind, "person": person}
         if "do" not in command:
             return {"ok": True} | self.stats()
