@@ -19,7 +19,8 @@ export const now = signal(Date.now());
 export const heardAt = signal(Date.now());
 const beds = new Map<string, Signal<Bed>>();
 
-export const serverNow = computed(() => now.value + clockOffsetMs.value);
+// In whole seconds: a wall of a hundred beds is drawn once per second, not with every message.
+export const serverNow = computed(() => Math.floor((now.value + clockOffsetMs.value) / 1000) * 1000);
 export const connected = computed(() => now.value - heardAt.value < LOST_AFTER_MS);
 export const tz = computed(() => (me.value?.sites.find((s) => s.id === site.value) ?? me.value?.sites[0])?.tz ?? "Asia/Shanghai");
 
