@@ -202,7 +202,7 @@ class Session:
                 payload = await self._read(characteristic)
                 if payload is not None:
                     self._take(topic, payload, self._parts.clock.now_ns())
-        said: dict[str, str] = {}
+        said = {"ble_kind": "stream" if self.streams else "spot"}  # whether silence of its link means something
         for topic, characteristic in found.facts:
             payload = await self._read(characteristic)
             if payload is not None:
