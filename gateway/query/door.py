@@ -17,6 +17,7 @@ from gateway.ops import Ops
 from gateway.query import lists
 from gateway.query.asker import Asker, Missing, Reach, alert_scope, may, resident_scope, sites_of
 from gateway.query.clinic import Clinic
+from gateway.query.curve import Curves
 from gateway.query.family import Family
 from gateway.query.feed import Feed
 from gateway.query.looks import Looks
@@ -61,6 +62,7 @@ class Query:
         sight = Sight(parts=parts, looks=self._looks, present=self._present, registry=lambda: self.view)
         self.family = Family(sight)
         self.records = Records(sight)
+        self.curves = Curves(sight)
         self.clinic = Clinic(sight)
         self.feed = Feed(parts.events, parts.registry, self._present, parts.clock, self._faults)
 

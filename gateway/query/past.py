@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -38,17 +39,24 @@ class Joined:
 
 
 def spans_of(view: RegistryView, resident_id: str, from_ms: int, to_ms: int) -> list[Span]:
-    """Which devices were the person's, from when until when, within [from, to)."""
+    """Which devices were the person's, from when until when, within [from, to); as `resident_of` says it for every single moment."""
     own = set(view.records_of(resident_id))
-    found = []
-    for binding in view.bindings.values():
-        if binding.resident_id not in own or binding not in view.bindings_of(binding.device_id):
-            continue
-        until_ns = to_ms * NS_PER_MS if binding.valid_to_ns is None else binding.valid_to_ns
-        begin, end = max(from_ms, binding.valid_from_ns // NS_PER_MS), min(to_ms, until_ns // NS_PER_MS)
-        if begin < end:
-            found.append(Span(device=binding.device_id, from_ms=begin, to_ms=end))
-    return sorted(found, key=lambda span: (span.device, span.from_ms))
+    wanted = view.canonical(resident_id)
+    found: list[Span] = []
+    for device_id in sorted({binding.device_id for binding in view.bindings.values() if binding.resident_id in own}):
+        cuts = {from_ms, to_ms}
+        for binding in view.bindings_of(device_id):  # a binding may lie over an older one: every edge of any of them counts
+            ends = (binding.valid_from_ns, binding.valid_to_ns)
+            cuts |= {min(max(from_ms, t_ns // NS_PER_MS), to_ms) for t_ns in ends if t_ns is not None}
+        edges = sorted(cuts)
+        for begin, end in pairwise(edges):
+            # in a binding's first millisecond, which is its whole, the binding counts already
+            if view.resident_of(device_id, (begin + 1) * NS_PER_MS - 1) != wanted:
+                continue
+            if found and (found[-1].device, found[-1].to_ms) == (device_id, begin):
+                begin = found.pop().from_ms
+            found.append(Span(device=device_id, from_ms=begin, to_ms=end))
+    return found
 
 
 async def joined(history: History, spans: Sequence[Span], quantity: str, max_points: int) -> Joined:

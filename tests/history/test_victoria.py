@@ -38,7 +38,7 @@ async def victoria(program: Path, folder: Path) -> AsyncIterator[str]:
         "-memory.allowedBytes=256MB",
     ]
     clock = SystemClock()
-    process = await asyncio.to_thread(subprocess.Popen, [program, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = await asyncio.to_thread(lambda: subprocess.Popen([program, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
     try:
         async with httpx.AsyncClient(trust_env=False) as client:
             until_ns = clock.monotonic_ns() + int(READY_S * NS_PER_S)

@@ -95,6 +95,7 @@ class House:
         self.clock = clock or SystemClock()
         self.ops = Ops()
         self.latest = FakeLatest()
+        self.past: Any = None  # the history, where a test brings one
         self.writer = Writer(self.clock, self.ops, group_window_s=0.0)
         self.db = Database.open(folder / "store.sqlite", self.writer, COMPONENTS, synchronous="NORMAL", check=False)
         self.writer.start()
@@ -106,7 +107,7 @@ class House:
         self.query = Query(
             Parts(
                 db=self.db, events=self.events, registry=self.registry, audit=self.audit, latest=lambda: self.latest,
-                clock=self.clock, ops=self.ops,
+                clock=self.clock, ops=self.ops, history=lambda: self.past,
             )
         )  # fmt: skip
         self.commands = Commands(

@@ -33,6 +33,7 @@ PASSES: dict[tuple[str, str], frozenset[str]] = {
     ("post", "/api/v1/alerts/{alert_id}/{action}"): CARE | OPERATORS,
     ("get", "/api/v1/residents"): CARE | OPERATORS | {"son"},
     ("get", "/api/v1/residents/{resident_id}"): CARE | OPERATORS | {"son"},
+    ("get", "/api/v1/residents/{resident_id}/history"): CARE | {"son"},
     ("post", "/api/v1/residents"): OPERATORS,
     ("post", "/api/v1/residents/{resident_id}/observe"): CARE,
     ("post", "/api/v1/residents/{resident_id}/{step}"): OPERATORS,
