@@ -20,8 +20,12 @@ import pytest
 from devices.codes import BY_KEY
 from firmware_sim.ble.peripheral import Peripheral
 from firmware_sim.ble.ward import BleWard
+from gateway.collect.ble.book import Book
+from gateway.collect.ble.collector import BleCollector
+from gateway.frames import Fate, Verdict
 from gateway.journal import JournalReader
-from tests.support.ble_town import address, frames_of, gateway_of, room_radio, until, ward_of
+from tests.support.ble_town import QUICK, address, enter, frames_of, gateway_of, room_radio, until, ward_of
+from tests.support.intake_node import Node
 
 METER, STRAP = address(7), address(8)
 
@@ -155,6 +159,32 @@ async def test_a_killed_gateway_loses_no_record_counts_none_twice_and_shows_the_
         assert all(any(since - 5e8 <= t_ms * 1e6 <= until_ns for since, until_ns in spans) for t_ms in lost)
         pauses = [(a, b) for a, b in pairwise(times) if b - a > 1.5e9]
         assert all(any(since <= a + 1e9 and until_ns >= b - 1e9 for since, until_ns in spans) for a, b in pauses)
+
+
+@pytest.mark.timeout(30)
+async def test_what_is_refused_is_offered_again_and_moves_nothing_on(tmp_path: Path) -> None:
+    async with ward_of(plan(records=20)) as ward:
+        node = await Node(tmp_path).start()
+        enter(node, {"meter": METER})
+        radios, book = [room_radio(ward.rooms["room"])], Book(node.store, node.clock)
+        door = BleCollector(radios, node.registry, book, node.clock, node.ops, timing=QUICK)
+        refusals, last = 2, []
+        batches = door.batches()
+        async for frames, ack in batches:
+            if refusals:
+                refusals -= 1
+                await ack([Verdict(fate=Fate.REFUSED) for _ in frames])
+                last.append(await book.last_sequence("meter", "1808"))
+                continue
+            await ack(await node.intake.take(frames))
+            if len(glucose_rows(tmp_path / "journal")) == 20:
+                break
+        assert last == [None, None]
+        await until("left alone", lambda: not ward.devices["meter"].connected)
+        assert await book.last_sequence("meter", "1808") == 20
+        assert ward.devices["meter"].memory.sent == list(range(1, 21))
+        await door.close()
+        await node.stop()
 
 
 @pytest.mark.timeout(30)
