@@ -98,10 +98,11 @@ class Ward:
 
     def live(self) -> int:
         """Something for the kill to interrupt: one action that is over, one press that may not be; returns the button of the press."""
-        idle = [i for i in range(len(self.buttons)) if i not in self.open]
-        if self.open and (len(idle) < 2 or self.rng.random() < 0.7):
+        if self.open and self.rng.random() < 0.7:
             self.go_on(self.rng.choice(sorted(self.open)))
-            idle = [i for i in range(len(self.buttons)) if i not in self.open]
+        while len(self.open) == len(self.buttons):
+            self.go_on(self.rng.choice(sorted(self.open)))
+        idle = [i for i in range(len(self.buttons)) if i not in self.open]
         number = self.rng.choice(idle)
         self.press(number)
         return number
