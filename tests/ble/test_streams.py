@@ -125,6 +125,23 @@ async def test_a_pulled_adapter_is_a_fault_until_it_is_back(tmp_path: Path, capl
 
 
 @pytest.mark.timeout(30)
+async def test_streams_leave_a_link_for_those_that_come_for_a_moment(tmp_path: Path) -> None:
+    plan, devices = rooms(1, 3, "strap")
+    plan["rooms"][0]["devices"].append({"id": "cuff", "kind": "cuff", "address": address(50)})
+    devices["cuff"] = address(50)
+    async with ward_of(plan) as ward, gateway_of(tmp_path, [room_radio(ward.rooms["room-0"])], devices, links=3) as (node, door):
+        cuff = ward.devices["cuff"]
+        await until("two stream", lambda: len(door.parts.heard) == 2, 10)
+        await until("the third is missed aloud", lambda: ("ble.links", "room-0") in {(f.code, f.subject) for f in node.ops.faults()})
+        cuff.measure_pressure(ward.vitals(cuff))
+        await until("the cuff is heard", lambda: any(frame.device == "cuff" for frame in frames_of(node)), 10)
+        assert len(door.parts.heard) == 2
+    async with gateway_of(tmp_path, [], {}) as (node, _):
+        stopped = [row.body for row in node.events.read_sync(0, 1000, kinds_prefix="ble.link")]
+    assert [row["cause"] for row in stopped] == ["gateway stopped"] * 2
+
+
+@pytest.mark.timeout(30)
 async def test_a_cuff_keeps_a_measurement_until_it_is_confirmed_and_is_visited_for_each_new_one(tmp_path: Path) -> None:
     plan, devices = rooms(1, 1, "cuff")
     async with ward_of(plan) as ward, gateway_of(tmp_path, [room_radio(room) for room in ward.rooms.values()], devices) as (node, _door):

@@ -103,6 +103,7 @@ class Session:
         """Serve the link until it ends; the cause in a word."""
         work = asyncio.ensure_future(self._serve())
         ended = asyncio.ensure_future(self._ended.wait())
+        cause = ""
         try:
             await asyncio.wait((work, ended), return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
@@ -119,7 +120,7 @@ class Session:
                 self._flush(everything=True)
             except Full:
                 pass  # it is still in the device
-            await self._finish(work)
+            await self._finish(cause or self._why())
 
     def _cause(self, work: asyncio.Future[str]) -> str:
         if work.cancelled():
@@ -136,7 +137,7 @@ class Session:
         self._parts.ops.counters[f"ble.session.{type(error).__name__}"] += 1
         return "device error"
 
-    async def _finish(self, work: asyncio.Future[str]) -> None:
+    async def _finish(self, cause: str) -> None:
         """Give the link back and write down since when nothing is heard."""
         if not self._ended.is_set():
             try:
@@ -146,7 +147,6 @@ class Session:
         await self._note_up()
         if self._up:
             heard_ns = self._parts.heard.pop(self._device, self._parts.clock.now_ns())
-            cause = self._why() if not work.done() else self._cause(work)
             await _surely(self._parts.book.link_down(self._device, heard_ns, cause))
 
     # --- in order
