@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from gateway.api.policies import OPEN, guard
 from gateway.api.problems import Problem
 
-SPA_ROUTES = ("/", "/wall", "/phone", "/login")
+SPA_ROUTES = ("/", "/wall", "/phone", "/login", "/family", "/clinic")
 IMMUTABLE = "public, max-age=31536000, immutable"
 TYPES = {
     ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml",

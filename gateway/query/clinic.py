@@ -154,18 +154,20 @@ class Clinic:
         if not len(line.t_ms) and key not in ALWAYS:
             return None
         cadence_s = min((self._cadence(span.device, key) for span in expecting), default=row.cadence_s or 60.0)
-        continuous = row.kind is Kind.CONTINUOUS
-        holes = holes_of(self._sight.view, resident.id, expecting, line, begin, to, cadence_s) if continuous else []
+        steady = row.kind is Kind.CONTINUOUS or any(self._own_cadence(span.device, key) for span in expecting)
+        holes = holes_of(self._sight.view, resident.id, expecting, line, begin, to, cadence_s) if steady else None
         return strip_json(row, line, await self._band(resident, key, to), holes, begin, to)
 
     def _expected(self, device_id: str) -> tuple[str, ...]:
         device = self._sight.view.devices.get(device_id)
         return () if device is None else device.quantities
 
-    def _cadence(self, device_id: str, key: str) -> float:
+    def _own_cadence(self, device_id: str, key: str) -> float | None:
         device = self._sight.view.devices.get(device_id)
-        own = None if device is None else device.cadence_s.get(key)
-        return own or BY_KEY[key].cadence_s or 60.0
+        return None if device is None else device.cadence_s.get(key)
+
+    def _cadence(self, device_id: str, key: str) -> float:
+        return self._own_cadence(device_id, key) or BY_KEY[key].cadence_s or 60.0
 
     async def _band(self, resident: Resident, key: str, now_ms: int) -> past.Band:
         """The person's own usual of four weeks; kept for an hour."""
@@ -174,7 +176,7 @@ class Clinic:
             return known[1]
         spans = past.spans_of(self._sight.view, resident.id, now_ms - past.USUAL_DAYS * past.DAY_MS, now_ms)
         t_ms, mean = await past.bucketed(self._sight.history, spans, key, past.HOUR_MS)
-        band = past.usual(t_ms, mean, self._sight.tz_of(resident), BY_KEY[key].step)
+        band = past.usual(t_ms, mean, self._sight.tz_of(resident), BY_KEY[key])
         if len(self._bands) >= MAX_KEPT:
             self._bands.clear()
         self._bands[resident.id, key] = (now_ms, band)

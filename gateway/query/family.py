@@ -91,7 +91,8 @@ class Family:
     def _summary(self, resident: Resident, vitals: Vitals, alerts: Sequence[AlertView], now_ns: int) -> dict[str, Any]:
         contacts = [vital["t_ms"] for vital in vitals.vitals.values() if vital["t_ms"] is not None and vital["value"] is not None]
         contact_ms = max(contacts, default=None)
-        missing = [key for key, vital in vitals.vitals.items() if vital["state"] == "lost"]
+        worn = [key for key in vitals.vitals if BY_KEY[key].kind is Kind.CONTINUOUS]
+        missing = [key for key in worn if vitals.vitals[key]["state"] == "lost"]
         return {
             "state": state_of(resident, vitals, contact_ms, alerts, now_ns),
             "contact_ms": contact_ms,
@@ -183,7 +184,7 @@ async def _picture(history: Any, spans: Sequence[Span], key: str, now_ms: int, t
     recent = t_ms >= now_ms - WEEK_MS
     if not recent.any():
         return None
-    band = past.usual(t_ms, mean, tz, BY_KEY[key].step)
+    band = past.usual(t_ms, mean, tz, BY_KEY[key])
     return {
         "quantity": key,
         "unit": BY_KEY[key].ucum,

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from devices.codes import Kind, Quantity
 from gateway.history.sqlite.history import Envelope, History, Line, Span
 from gateway.registry.view import RegistryView
 
@@ -19,6 +20,8 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 QUARTER_MS = 15 * 60_000
 USUAL_DAYS = 28
+SPARSE = 24 * 7  # hours with a value in four weeks; fewer make no habit of the hour
+LEAST_SPOTS = 5
 LEAST_DAYS = 3  # hours of fewer days are nobody's habit
 MADS = 1.5
 
@@ -117,20 +120,24 @@ def hours_of(t_ms: NDArray[np.int64], tz: str) -> NDArray[np.int64]:
     return np.array([datetime.fromtimestamp(t / 1000, UTC).astimezone(zone).hour for t in t_ms.tolist()], np.int64)
 
 
-def usual(t_ms: NDArray[np.int64], mean: NDArray[np.float64], tz: str, step: float) -> Band:
-    """Median +- 1.5 MAD of the same hour of the day; None where too few days are known. t_ms and mean are hourly, of equal length."""
+def usual(t_ms: NDArray[np.int64], mean: NDArray[np.float64], tz: str, row: Quantity) -> Band:
+    """Median +- 1.5 MAD of the same hour of the day; None where too few days are known. t_ms and mean are hourly, of equal length.
+
+    What is measured now and then (a cuff) has one usual for the whole day.
+    """
+    if row.kind is not Kind.CONTINUOUS and len(mean) < SPARSE:
+        return (_reach(mean, row.step, LEAST_SPOTS),) * 24
     hours = hours_of(t_ms, tz)
-    found: list[tuple[float, float] | None] = []
-    for hour in range(24):
-        values = mean[hours == hour]
-        values = values[np.isfinite(values)]
-        if len(values) < LEAST_DAYS:
-            found.append(None)
-            continue
-        median = float(np.median(values))
-        reach = max(MADS * float(np.median(np.abs(values - median))), step)
-        found.append((median - reach, median + reach))
-    return tuple(found)
+    return tuple(_reach(mean[hours == hour], row.step, LEAST_DAYS) for hour in range(24))
+
+
+def _reach(values: NDArray[np.float64], step: float, least: int) -> tuple[float, float] | None:
+    values = values[np.isfinite(values)]
+    if len(values) < least:
+        return None
+    median = float(np.median(values))
+    reach = max(MADS * float(np.median(np.abs(values - median))), step)
+    return median - reach, median + reach
 
 
 def midnight_ms(now_ms: int, tz: str) -> int:

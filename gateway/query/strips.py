@@ -15,31 +15,36 @@ from gateway.query import past
 from gateway.registry.view import RegistryView
 
 MAX_GAPS = 500
+FEW = 500  # readings that are drawn as points
 LEAST_GAP_MS = 60_000
 # what the device said instead of a value, strongest first
 SAID = ((Quality.NOT_WORN, "not_worn"), (Quality.LEAD_OFF, "lead_off"), (Quality.SENSOR_ERROR, "sensor_error"), (Quality.MOTION, "motion"))
 
 
 def strip_json(
-    row: Quantity, line: past.Joined, band: past.Band, holes: Sequence[dict[str, Any]], from_ms: int, to_ms: int
+    row: Quantity, line: past.Joined, band: past.Band, holes: Sequence[dict[str, Any]] | None, from_ms: int, to_ms: int
 ) -> dict[str, Any]:
-    """A strip; values are whole numbers of 10^-decimals, times are steps in ms from the one before (the first from `from_ms`)."""
+    """A strip; values are whole numbers of 10^-decimals, times are steps in ms from the one before (the first from `from_ms`).
+
+    `holes` None = nobody expects a value at any time: single points, of which none is missing.
+    """
     decimals = max(0, -int(np.floor(np.log10(row.step))))
     known = np.isfinite(line.mean)
-    lost_ms = sum(hole["to_ms"] - hole["from_ms"] for hole in holes)
+    lost_ms = sum(hole["to_ms"] - hole["from_ms"] for hole in holes or ())
+    longest = sorted(holes or (), key=lambda hole: hole["from_ms"] - hole["to_ms"])[:MAX_GAPS]
     document: dict[str, Any] = {
         "quantity": row.key,
         "unit": row.ucum,
-        "kind": "points" if row.cadence_s is None or row.kind != "continuous" else "raw" if line.raw else "envelope",
+        "kind": "points" if holes is None and len(line.t_ms) < FEW else "raw" if line.raw else "envelope",
         "raw": line.raw,
         "bucket_ms": line.bucket_ms,
         "decimals": decimals,
         "dt_ms": np.diff(line.t_ms, prepend=from_ms).tolist(),
         "mean": _whole(line.mean, decimals),
         "usual": [None if edges is None else [round(edges[0], 2), round(edges[1], 2)] for edges in band],
-        "gaps": list(holes),
+        "gaps": sorted(longest, key=lambda hole: hole["from_ms"]),
         "summary": _summary(line, known, decimals),
-        "covered": round(1 - lost_ms / max(1, to_ms - from_ms), 4) if row.kind == "continuous" else None,
+        "covered": round(1 - lost_ms / max(1, to_ms - from_ms), 4) if holes is not None else None,
     }
     if not line.raw:
         document |= {"low": _whole(line.low, decimals), "high": _whole(line.high, decimals)}
@@ -79,10 +84,10 @@ def holes_of(
     else:
         begin = line.t_ms[told]
         found = tuple(_between(begin, begin + line.bucket_ms, from_ms, to_ms))
-    wide = [(begin, end) for begin, end in found if end - begin >= LEAST_GAP_MS]
+    least_ms = max(LEAST_GAP_MS, 2_000 * cadence_s + 5_000)
+    wide = [(begin, end) for begin, end in found if end - begin >= least_ms]
     return [
-        {"from_ms": int(begin), "to_ms": int(end), "reason": _reason(view, resident_id, spans, line, begin, end)}
-        for begin, end in wide[:MAX_GAPS]
+        {"from_ms": int(begin), "to_ms": int(end), "reason": _reason(view, resident_id, spans, line, begin, end)} for begin, end in wide
     ]
 
 

@@ -195,7 +195,7 @@ def test_a_hundred_beds_fit(screens: Screens) -> None:
 
 def test_roles_one_time_passwords_and_wrong_ones(screens: Screens) -> None:
     screens.expected += ["401", "422"]
-    for login, words in (("kin", "这个版本还没有家属页面"), ("ops", "运维人员负责设备和系统"), ("root", "管理员在这里查看系统状况")):
+    for login, words in (("kin", "目前没有对您开放的内容"), ("ops", "运维人员负责设备和系统"), ("root", "管理员在这里查看系统状况")):
         screen = screens.open(login, "/", PHONE, bypass_csp=True)
         expect(screen.page.locator("main")).to_contain_text(words)
         if login == "ops":

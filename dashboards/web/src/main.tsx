@@ -5,6 +5,7 @@ import { api, Problem } from "./api";
 import { chosen, lang, setLang, t } from "./i18n";
 import { open, toLogin } from "./load";
 import { Login, NewPassword } from "./login";
+import { ownPage } from "./own";
 import { Phone } from "./phone";
 import { RolePage } from "./roles";
 import { me, queue, site, zone } from "./state";
@@ -59,6 +60,8 @@ async function start(): Promise<void> {
     render(<NewPassword onDone={() => location.reload()} />, root);
     return;
   }
+  const own = await ownPage(who);
+  if (own !== null) return void render(own, root);
   const cares = who.role === "caregiver" || who.role === "clinician";
   const queueOnly = who.role === "operator" && location.pathname === "/phone";
   if (!queueOnly && (!cares || who.sites.length === 0)) {

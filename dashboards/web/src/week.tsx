@@ -1,0 +1,71 @@
+// Seven days of one quantity as a line inside the person's own usual band, with one sentence under it.
+import { figure, lang, t, tCode } from "./i18n";
+
+export interface Week {
+  quantity: string;
+  unit: string;
+  from_ms: number;
+  to_ms: number;
+  t_ms: number[];
+  value: number[];
+  usual: ([number, number] | null)[]; // by local hour of the day
+  compared: "as_usual" | "higher" | "lower" | "unknown";
+}
+
+const WIDTH = 672;
+const HEIGHT = 140;
+const HOUR_MS = 3_600_000;
+
+export function hourOf(tz: string): (ms: number) => number {
+  const format = new Intl.DateTimeFormat("en-GB", { timeZone: tz, hour: "2-digit", hourCycle: "h23" });
+  return (ms) => Number(format.format(ms));
+}
+
+function band(week: Week, tz: string, x: (ms: number) => number, y: (v: number) => number): string[] {
+  const hour = hourOf(tz);
+  const found: string[] = [];
+  for (let ms = Math.floor(week.from_ms / HOUR_MS) * HOUR_MS; ms < week.to_ms; ms += HOUR_MS) {
+    const edges = week.usual[hour(ms)];
+    if (!edges) continue;
+    const [left, right] = [x(Math.max(ms, week.from_ms)), x(Math.min(ms + HOUR_MS, week.to_ms))];
+    found.push(`M${left.toFixed(1)} ${y(edges[1]).toFixed(1)}H${(right + 0.3).toFixed(1)}V${y(edges[0]).toFixed(1)}H${left.toFixed(1)}z`);
+  }
+  return found;
+}
+
+function line(week: Week, x: (ms: number) => number, y: (v: number) => number): string {
+  let path = "";
+  week.t_ms.forEach((ms, i) => {
+    const joined = i > 0 && ms - (week.t_ms[i - 1] ?? 0) <= 2 * HOUR_MS;
+    path += `${joined ? "L" : "M"}${x(ms + HOUR_MS / 2).toFixed(1)} ${y(week.value[i] ?? 0).toFixed(1)}${joined ? "" : "h.1"}`;
+  });
+  return path;
+}
+
+function dayNames(week: Week, tz: string): string[] {
+  const format = new Intl.DateTimeFormat(lang.value === "zh" ? "zh-CN" : "en-GB", { timeZone: tz, weekday: "short" });
+  return Array.from({ length: 7 }, (_, i) => format.format(week.from_ms + (i + 0.5) * 24 * HOUR_MS));
+}
+
+export function WeekPicture({ week, tz }: { week: Week; tz: string }) {
+  const what = tCode(`quantity.${week.quantity}`);
+  const edges = week.usual.filter((e): e is [number, number] => e !== null).flat();
+  const low = Math.min(...week.value, ...edges);
+  const high = Math.max(...week.value, ...edges);
+  const range = Math.max(high - low, 1e-6);
+  const x = (ms: number) => ((ms - week.from_ms) / (week.to_ms - week.from_ms)) * WIDTH;
+  const y = (v: number) => HEIGHT - 8 - ((v - low) / range) * (HEIGHT - 16);
+  const label = t("family.picture", {
+    what, low: figure(Math.min(...week.value)), high: figure(Math.max(...week.value)), unit: tCode(`unit.${week.unit}`),
+  });
+  return (
+    <figure class="week" data-week={week.quantity} data-compared={week.compared}>
+      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={label}>
+        <path class="band" d={band(week, tz, x, y).join("")} />
+        <path class="trace" d={line(week, x, y)} />
+      </svg>
+      <div class="days" aria-hidden="true">{dayNames(week, tz).map((name, i) => <span key={i}>{name}</span>)}</div>
+      <figcaption>{tCode(`family.${week.compared}`, { what })}</figcaption>
+    </figure>
+  );
+}
