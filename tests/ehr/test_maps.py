@@ -32,7 +32,15 @@ DONE = ALERT | {
     "arrived_ns": START_NS + 80 * S, "resolved_ns": START_NS + 300 * S, "outcome": "helped", "note": "helped back to bed",
 }  # fmt: skip
 
-MOVED = {"v": 1, "of": "dev-1-k", "old": "R2", "targets": ["dev-1-k|R2", "dev-1-k|R1"], "at": START_NS, "tz": "UTC", "actor": "u1"}
+MOVED: dict[str, Any] = {
+    "v": 1,
+    "of": "dev-1-k",
+    "old": "R2",
+    "targets": ["dev-1-k|R2", "dev-1-k|R1"],
+    "at": START_NS,
+    "tz": "UTC",
+    "actor": "u1",
+}
 
 
 def alert(kind: ItemKind, view: dict[str, Any], **more: Any) -> Row:
@@ -45,7 +53,7 @@ def literal(resource: dict[str, Any]) -> dict[str, Any]:
 
 
 def golden() -> dict[str, dict[str, Any]]:
-    minute = {
+    minute: dict[str, Any] = {
         "v": 1,
         "q": "hr",
         "minute": START_NS // (60 * S),
@@ -57,7 +65,7 @@ def golden() -> dict[str, dict[str, Any]]:
         "r": START_NS,
         "tz": "Asia/Shanghai",
     }
-    parts = {"sbp": [121.0, 0], "dbp": [79.0, 0], "map": [93.0, 0]}
+    parts: dict[str, Any] = {"sbp": [121.0, 0], "dbp": [79.0, 0], "map": [93.0, 0]}
     rows: dict[str, tuple[Row, Settings]] = {
         "spo2": (row(**reading("spo2", 97.0)), ZH),
         "pressure_panel": (row(**reading("bp", None, parts=parts)), EN),

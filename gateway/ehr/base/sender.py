@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import apsw
 
 from gateway.clock import NS_PER_S, Clock, wait_for_event
 from gateway.ehr.base import outbox
-from gateway.ehr.base.items import ItemKind, Row
+from gateway.ehr.base.items import Row
+from gateway.ehr.base.references import Format, Held, NotYet, ReferenceOptions, References
 from gateway.ehr.base.target import Entry, Fate, Target, TargetDown, TargetRefused, TooLarge, Verdict
 from gateway.ops import Ops
 from gateway.store import Database, StoreError
@@ -24,41 +24,9 @@ from gateway.store import Database, StoreError
 CAP_S = 64.0
 REFUSED_S = 60.0  # a target that says no is asked again once a minute
 IDLE_S = 1.0
-UNKNOWN_S = 60.0
-MAX_KNOWN = 20_000  # references in memory
 DOWN_AFTER = 3
 GIVE_UP = 12  # failures of one entry, while others go through, before a person must look
 DOWN, REFUSED, HELD, DEAD, STORE = "ehr.down", "ehr.refused", "ehr.held", "ehr.dead", "ehr.store"
-
-T = TypeVar("T")
-
-
-class Format(Protocol):
-    """How items become resources."""
-
-    def render(self, row: Row) -> dict[str, Any]: ...  # noqa: D102
-    def search(self, row: Row) -> str: ...  # noqa: D102
-    def uid(self, row: Row) -> str: ...  # noqa: D102
-    def person(self, kind: str, key: str, values: Mapping[str, Any]) -> tuple[dict[str, Any], str, str]: ...  # noqa: D102
-    def places(self, resource: Mapping[str, Any]) -> set[tuple[str, str]]: ...  # noqa: D102
-    def with_literals(self, resource: Mapping[str, Any], literals: Mapping[tuple[str, str], str]) -> dict[str, Any]: ...  # noqa: D102
-    def problems(self, resource: Mapping[str, Any]) -> list[str]: ...  # noqa: D102
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SenderOptions:
-    """How people are matched at this target."""
-
-    create_patients: bool = False  # else a resident whom the target does not know waits for staff
-    links: Mapping[str, str] | None = None  # resident -> literal reference, confirmed by staff
-
-
-class Held(RuntimeError):
-    """A reference leads nowhere, or to two: a person must look."""
-
-
-class NotYet(RuntimeError):
-    """What is referred to has not arrived itself."""
 
 
 class Sender:
@@ -72,20 +40,17 @@ class Sender:
         describe: Callable[[str, str], Mapping[str, Any]],
         clock: Clock,
         ops: Ops,
-        options: SenderOptions | None = None,
+        options: ReferenceOptions | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self._db = db
         self._target = target
         self._form = form
-        self._describe = describe
         self._clock = clock
         self._ops = ops
-        self._options = options or SenderOptions()
         self._rng = rng or random.Random()
         self._wake = asyncio.Event()
-        self._literals: dict[tuple[str, str], str] = {}
-        self._unknown: dict[tuple[str, str], tuple[int, str]] = {}
+        self._references = References(db, target, form, describe, clock, options or ReferenceOptions())
         self._failures = 0
         self._size = target.batch
         self._not_before_ns = 0
@@ -99,7 +64,7 @@ class Sender:
         """There is something new; `now` forgets the waiting after failures."""
         if now:
             self._not_before_ns = 0
-            self._unknown.clear()
+            self._references.ask_again()
         self._wake.set()
 
     async def run(self) -> None:
@@ -153,10 +118,11 @@ class Sender:
         ready: list[Row] = []
         entries: list[Entry] = []
         searches: set[str] = set()
-        for row, replace in waiting:
-            resource = self._form.render(row)
+        rendered = [(row, replace, self._form.render(row)) for row, replace in waiting]
+        await self._references.meet({one for *_, resource in rendered for one in self._form.places(resource)}, self._store)
+        for row, replace, resource in rendered:
             try:
-                literals = {one: await self._literal(*one) for one in self._form.places(resource)}
+                literals = {one: await self._references.literal(*one) for one in self._form.places(resource)}
             except Held as error:
                 await self._settle(row, Verdict(fate=Fate.HELD, reason=str(error)))
                 continue
@@ -174,81 +140,6 @@ class Sender:
             ready.append(row)
             entries.append(Entry(resource=resource, search=search, uid=self._form.uid(row), replace=replace))
         return ready, entries
-
-    async def _literal(self, kind: str, key: str) -> str:
-        """Where what a reference means stands at the target."""
-        if kind in ("Patient", "Device"):
-            return await self._person_once(kind, key)
-        if kind == "DetectedIssue":
-            return await self._item_literal(ItemKind.ISSUE, key, None)
-        item_key, _, resident = key.rpartition("|")
-        return await self._item_literal(ItemKind.READING, item_key, resident)
-
-    async def _item_literal(self, kind: ItemKind, key: str, resident: str | None) -> str:
-        def read(conn: apsw.Connection) -> str:
-            if resident is not None:
-                return outbox.literal_of(conn, self.name, key, resident)
-            sql = "SELECT d.literal FROM delivery d JOIN item i ON i.id = d.item WHERE d.target = ? AND i.key = ? AND i.kind = ?"
-            row = conn.execute(sql, (self.name, key, kind.value)).fetchone()
-            return "" if row is None else str(row[0])
-
-        literal = await self._db.read(read)
-        if not literal:
-            raise NotYet
-        return literal
-
-    async def _person_once(self, kind: str, key: str) -> str:
-        """From memory; one whom the target does not know is looked up again after a minute."""
-        if (literal := self._literals.get((kind, key))) is not None:
-            return literal
-        until_ns, reason = self._unknown.get((kind, key), (0, ""))
-        if self._clock.monotonic_ns() < until_ns:
-            raise Held(reason)
-        try:
-            literal = await self._person(kind, key)
-        except Held as error:
-            _bounded(self._unknown)[kind, key] = (self._clock.monotonic_ns() + int(UNKNOWN_S * NS_PER_S), str(error))
-            raise
-        _bounded(self._literals)[kind, key] = literal
-        return literal
-
-    async def _person(self, kind: str, key: str) -> str:
-        linked = (self._options.links or {}).get(key) if kind == "Patient" else None
-        if linked is not None:
-            return linked
-        literal = await self._db.read(lambda conn: outbox.known(conn, self.name, kind, key))
-        if literal:
-            return literal
-        resource, search, uid = self._form.person(kind, key, self._describe(kind, key))
-        if kind == "Patient" and not self._options.create_patients:
-            found = await self._target.find(kind, search)
-            if len(found) != 1:
-                raise Held("patient unlinked" if not found else "patient ambiguous")
-            literal = found[0]
-        else:
-            literal = await self._create(kind, Entry(resource=resource, search=search, uid=uid))
-
-        def unit(conn: apsw.Connection) -> None:
-            outbox.learn(conn, self.name, kind, key, literal)
-            self._target.commit(conn)
-
-        await self._store(unit)
-        return literal
-
-    async def _create(self, kind: str, entry: Entry) -> str:
-        if broken := self._form.problems(entry.resource):
-            raise Held(f"{kind} breaks rule " + ", ".join(broken))
-        verdict = (await self._send((), [entry]))[0]
-        if verdict.fate is Fate.DONE:
-            if verdict.literal:
-                return verdict.literal
-            found = await self._target.find(kind, entry.search)
-            if len(found) == 1:
-                return found[0]
-            raise Held(f"{kind} cannot be found again")
-        if verdict.fate is Fate.RETRY:
-            raise TargetDown(verdict.reason, verdict.retry_after_s)
-        raise Held(f"{kind} {verdict.reason}")
 
     # --- after -------------------------------------------------------------------------------------------------------
 
@@ -367,13 +258,6 @@ class Sender:
                 self._ops.fault(STORE, self.name, reason=type(error).__name__)
                 failures += 1
                 await self._clock.sleep(min(30.0, 0.2 * 2 ** min(failures, 8)))
-
-
-def _bounded(table: dict[tuple[str, str], T]) -> dict[tuple[str, str], T]:
-    """The same table, emptied when it is full."""
-    if len(table) >= MAX_KNOWN:
-        table.clear()
-    return table
 
 
 def _attempts(conn: apsw.Connection, target: str, rows: Sequence[Row]) -> dict[int, int]:

