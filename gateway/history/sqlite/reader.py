@@ -15,6 +15,8 @@ from gateway.history.sqlite.schema import HIDDEN, group_of, place, told
 from gateway.history.sqlite.tail import NS_PER_MS, Snapshot, of_rows
 from gateway.store import cursor
 
+SEEK_MINUTES = 8
+
 
 @dataclass(slots=True)
 class Buckets:
@@ -143,15 +145,18 @@ def buckets(conn: apsw.Connection, snapshot: Snapshot, device: str, quantity: st
     return found
 
 
+_SUMS = "sum(n), min(low), max(high), sum(total), count(low) FROM minute"  # low is NULL where nothing was told
+_BUCKET = f"SELECT ?4, {_SUMS} WHERE series = ?1 AND minute >= ?2 AND minute < ?3"
+_GROUPED = f"SELECT minute / ?, {_SUMS} WHERE series = ? AND minute >= ? AND minute < ? GROUP BY 1"
+
+
 def _add_minutes(conn: apsw.Connection, found: Buckets, series: int, begin: int, end: int, width: int) -> None:
     """Sums of whole minutes [begin, end); `width` = minutes of a bucket."""
-    rows = list(
-        conn.execute(
-            "SELECT minute / ?, sum(n), min(low), max(high), sum(total), sum(n > 0) FROM minute"
-            " WHERE series = ? AND minute >= ? AND minute < ? GROUP BY 1",
-            (width, series, begin, end),
-        )
-    )
+    if width >= SEEK_MINUTES:  # seeking to each bucket is cheaper than sorting all minutes into groups
+        spans = ((series, max(at, begin), min(at + width, end), at // width) for at in range(begin // width * width, end, width))
+        rows = [row for row in conn.executemany(_BUCKET, spans) if row[1] is not None]
+    else:
+        rows = list(conn.execute(_GROUPED, (width, series, begin, end)))
     if not rows:
         return
     number, n, low, high, total, minutes = zip(*rows, strict=True)
