@@ -78,6 +78,7 @@ class Rig:
         self.db, self.target, self.ops = db, target, ops
         self.addresses = [Address(name=target.name, real=target.real)]
         self.view = view_of(PEOPLE)
+        self.sender_options = options
         self.sender = Sender(db, target, FhirFormat(Settings()), self.describe, clock, ops, options)
 
     def describe(self, kind: str, key: str) -> dict[str, Any]:

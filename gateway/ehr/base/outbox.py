@@ -121,10 +121,10 @@ def _again(conn: apsw.Connection, item_id: int) -> None:
     )
 
 
-def retract(conn: apsw.Connection, item_id: int) -> bool:
-    """It was never this person's: what may have arrived becomes entered-in-error. Returns whether anything had left."""
+def retract(conn: apsw.Connection, item_id: int) -> frozenset[str]:
+    """It was never this person's: what may have arrived becomes entered-in-error. Returns the targets for which it had left."""
     conn.execute("DELETE FROM delivery WHERE item = ? AND sent_version = 0", (item_id,))
-    left = conn.execute("SELECT 1 FROM delivery WHERE item = ? LIMIT 1", (item_id,)).fetchone() is not None
+    left = frozenset(str(target) for (target,) in conn.execute("SELECT target FROM delivery WHERE item = ?", (item_id,)))
     if left:
         conn.execute("UPDATE item SET retracted = 1, version = version + 1, due_ns = NULL WHERE id = ?", (item_id,))
         _again(conn, item_id)
@@ -212,11 +212,14 @@ def start(conn: apsw.Connection, target: str) -> int:
     return conn.changes()
 
 
-def literal_of(conn: apsw.Connection, target: str, key: str, resident: str) -> str:
-    """Where an item stands at a target; empty if that is not known."""
-    sql = "SELECT d.literal FROM delivery d JOIN item i ON i.id = d.item WHERE d.target = ? AND i.key = ? AND i.resident = ?"
+def literal_of(conn: apsw.Connection, target: str, key: str, resident: str | None) -> tuple[str, str]:
+    """(where an item stands at a target, state of its delivery); ("", "") if it does not go there. `resident` None = anybody's."""
+    sql = (
+        "SELECT d.literal, d.state FROM delivery d JOIN item i ON i.id = d.item"
+        " WHERE d.target = ?1 AND i.key = ?2 AND (?3 IS NULL OR i.resident = ?3)"
+    )
     row = conn.execute(sql, (target, key, resident)).fetchone()
-    return "" if row is None else str(row[0])
+    return ("", "") if row is None else (str(row[0]), str(row[1]))
 
 
 def known(conn: apsw.Connection, target: str, kind: str, key: str) -> str:

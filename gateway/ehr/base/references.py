@@ -10,7 +10,7 @@ import apsw
 
 from gateway.clock import NS_PER_S, Clock
 from gateway.ehr.base import outbox
-from gateway.ehr.base.items import ItemKind, Row
+from gateway.ehr.base.items import Row
 from gateway.ehr.base.target import Entry, Fate, Target, Verdict
 from gateway.store import Database
 
@@ -84,18 +84,13 @@ class References:
             if (unknown := self._unknown.get((kind, key))) is not None:
                 raise Held(unknown[1])
             raise NotYet
-        found = await self._db.read(lambda conn: self._of_item(conn, kind, key))
-        if not found:
+        item, _, resident = (key, "", None) if kind == "DetectedIssue" else key.rpartition("|")
+        literal, state = await self._db.read(lambda conn: outbox.literal_of(conn, self._target.name, item, resident))
+        if literal:
+            return literal
+        if state in ("pending", "sent"):
             raise NotYet
-        return found
-
-    def _of_item(self, conn: apsw.Connection, kind: str, key: str) -> str:
-        if kind != "DetectedIssue":
-            item_key, _, resident = key.rpartition("|")
-            return outbox.literal_of(conn, self._target.name, item_key, resident)
-        sql = "SELECT d.literal FROM delivery d JOIN item i ON i.id = d.item WHERE d.target = ? AND i.key = ? AND i.kind = ?"
-        row = conn.execute(sql, (self._target.name, key, ItemKind.ISSUE.value)).fetchone()
-        return "" if row is None else str(row[0])
+        raise Held(f"{kind} is not there")
 
     async def meet(self, wanted: Collection[Name], store: Store) -> None:
         """Get to know all people and devices among these; what the target as a whole refuses is raised."""

@@ -24,6 +24,7 @@ from gateway.store import Database, StoreError
 CAP_S = 64.0
 REFUSED_S = 60.0  # a target that says no is asked again once a minute
 IDLE_S = 1.0
+LATER_S = 2.0  # for what is referred to and has not arrived yet
 DOWN_AFTER = 3
 GIVE_UP = 12  # failures of one entry, while others go through, before a person must look
 DOWN, REFUSED, HELD, DEAD, STORE = "ehr.down", "ehr.refused", "ehr.held", "ehr.dead", "ehr.store"
@@ -182,7 +183,7 @@ class Sender:
         await self._store(lambda conn: self._write(conn, row, verdict, 1, now_ns))
 
     async def _later(self, row: Row) -> None:
-        next_mono = self._clock.monotonic_ns() + NS_PER_S
+        next_mono = self._clock.monotonic_ns() + int(LATER_S * NS_PER_S)
 
         def unit(conn: apsw.Connection) -> None:
             outbox.settle(conn, self.name, row, state="pending", now_ns=0, reason="reference not there yet", next_mono=next_mono)

@@ -236,7 +236,7 @@ def move(
     conn: apsw.Connection, row: Row, due_ns: int | None, owner: str, event: EventRow, addresses: Sequence[Address], now_ns: int
 ) -> None:
     """A reading is another person's: what had left is taken back, and it goes to the right one."""
-    had_left = outbox.retract(conn, row.id)
+    left = outbox.retract(conn, row.id)
     item = Item(
         kind=row.kind,
         key=row.key,
@@ -249,7 +249,7 @@ def move(
         due_ns=due_ns,
     )
     outbox.put(conn, item, addresses, now_ns)
-    if not had_left or owner == NOBODY:
+    if not left or owner == NOBODY:
         return
     why = Item(
         kind=ItemKind.CORRECTION,
@@ -269,4 +269,4 @@ def move(
             "actor": event.actor,
         },
     )
-    outbox.put(conn, why, addresses, now_ns)
+    outbox.put(conn, why, [one for one in addresses if one.name in left], now_ns)
