@@ -43,6 +43,7 @@ class Peripheral:
         self.silent = False  # connected, but says nothing
         self.hushed = False  # the same for as long as an incident lasts
         self.drained = False  # battery all but empty for as long as an incident lasts
+        self.advert_ms = ADVERT_MS
         self.on_air = True  # advertises while nobody is connected
         self.record_pause_s = 0.0  # between two records that are reported
         self.sent: dict[int, list[tuple[int, bytes]]] = {}  # per characteristic: (world ms, bytes) that went out, the latest thousands
@@ -87,7 +88,7 @@ class Peripheral:
     async def _set_advertising(self) -> None:
         async with self._radio:
             if self.on_air and not self.device.connections:
-                await self.device.start_advertising(advertising_interval_min=ADVERT_MS, advertising_interval_max=ADVERT_MS)
+                await self.device.start_advertising(advertising_interval_min=self.advert_ms, advertising_interval_max=self.advert_ms)
             elif not self.on_air:
                 await self.device.stop_advertising()
 

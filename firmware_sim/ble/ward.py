@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from firmware_sim.ble.peripheral import Peripheral
+from firmware_sim.ble.peripheral import ADVERT_MS, Peripheral
 from firmware_sim.ble.radio import Room, random_address
 from firmware_sim.clock import nap, steady_s, world_ms
 from firmware_sim.incidents import KINDS, Incident
@@ -27,6 +27,7 @@ class BleWard:
         self.devices: dict[str, Peripheral] = {}
         self.ports: dict[str, int] = {}
         self.step_s = float(plan.get("step_s", STEP_S))
+        self._advert_ms = float(plan.get("advert_ms", ADVERT_MS))
         self._running: list[Incident] = []
         seed = int(plan.get("seed", 1))
         rng = random.Random(f"ble-{seed}")
@@ -41,6 +42,7 @@ class BleWard:
             self.people[name] = Person(name, int(row.get("seed", seed * 1000 + len(self.people))))
         address = row.get("address") or random_address(rng)
         made = self.devices[row["id"]] = Peripheral(row["id"], row["kind"], room, self.people[name], address=address)
+        made.advert_ms = self._advert_ms
         made.on_air = bool(row.get("on_air", True))
         made.record_pause_s = float(row.get("record_pause_s", 0.0))
         if row.get("records"):

@@ -20,7 +20,7 @@ from gateway.collect.ble.bumble_backend import backend_of
 from tests.support.ble_town import address, until, ward_of
 
 STRAP, CUFF, METER = address(1), address(2), address(3)
-PLAN: dict[str, Any] = {"step_s": 0.1, "rooms": [{"name": "room", "devices": [
+PLAN: dict[str, Any] = {"step_s": 0.1, "advert_ms": 40, "rooms": [{"name": "room", "devices": [
     {"id": "strap", "kind": "strap", "address": STRAP}, {"id": "cuff", "kind": "cuff", "address": CUFF},
     {"id": "meter", "kind": "glucometer", "address": METER, "records": 40},
 ]}]}  # fmt: skip
@@ -121,7 +121,7 @@ async def test_a_second_scan_is_refused_and_a_scan_that_is_over_cannot_be_stoppe
 async def test_cancelled_failed_and_refused_attempts_never_block_the_next_one() -> None:
     async with air() as sky:
         strap = sky.ward.devices["strap"]
-        for _ in range(3):
+        for _ in range(2):
             await strap.advertise(False)
             waiting = asyncio.ensure_future(sky.make(STRAP).connect())
             await asyncio.sleep(0.1)
@@ -151,10 +151,12 @@ async def test_cancelled_failed_and_refused_attempts_never_block_the_next_one() 
 async def test_an_attempt_is_given_up_by_whoever_waits_at_any_moment() -> None:
     async with air() as sky:
         for delay_s in (0.0, 0.001, 0.01, 0.03, 0.06, 0.1):
-            work = asyncio.ensure_future(sky.make(METER).connect())
+            client = sky.make(METER)
+            work = asyncio.ensure_future(client.connect())
             await asyncio.sleep(delay_s)
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
+            await client.disconnect()  # the last of them come too late
             await until("the meter is free", lambda: not sky.ward.devices["meter"].connected)
         client = sky.make(METER)
         await client.connect()

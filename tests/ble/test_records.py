@@ -31,7 +31,8 @@ METER, STRAP = address(7), address(8)
 
 
 def plan(**more: Any) -> dict[str, Any]:
-    return {"step_s": 0.25, "rooms": [{"name": "room", "devices": [{"id": "meter", "kind": "glucometer", "address": METER, **more}]}]}
+    meter = {"id": "meter", "kind": "glucometer", "address": METER, **more}
+    return {"step_s": 0.1, "advert_ms": 40, "rooms": [{"name": "room", "devices": [meter]}]}
 
 
 def glucose_rows(folder: Path) -> list[tuple[bytes, int]]:

@@ -23,7 +23,7 @@ from tests.support.ble_town import address, frames_of, gateway_of, until
 async def test_a_process_of_its_own_obeys_and_ends_with_its_starter(tmp_path: Path) -> None:
     rows = [{"id": "strap", "kind": "strap", "address": address(1)}, {"id": "meter", "kind": "glucometer", "address": address(2)}]
     plan, control = tmp_path / "plan.json", tmp_path / "sim.sock"
-    plan.write_text(json.dumps({"step_s": 0.2, "rooms": [{"name": "a", "devices": rows}, {"name": "b", "devices": []}]}))
+    plan.write_text(json.dumps({"step_s": 0.1, "advert_ms": 40, "rooms": [{"name": "a", "devices": rows}, {"name": "b", "devices": []}]}))
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "firmware_sim", "ble", "--plan", str(plan), "--control", str(control), "--with-parent",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,

@@ -20,7 +20,7 @@ HEART = "gatt/180d/2a37"
 
 def rooms(count: int, each: int, kind: str = "wearable") -> tuple[dict[str, Any], dict[str, str]]:
     """A plan and the devices' addresses."""
-    plan: dict[str, Any] = {"step_s": 0.25, "rooms": []}
+    plan: dict[str, Any] = {"step_s": 0.1, "advert_ms": 40, "rooms": []}
     devices: dict[str, str] = {}
     for room in range(count):
         row: dict[str, Any] = {"name": f"room-{room}", "devices": []}
@@ -57,7 +57,7 @@ async def test_every_notification_that_was_sent_is_in_the_journal_once(tmp_path:
     plan, devices = rooms(1, 3)
     async with ward_of(plan) as ward, gateway_of(tmp_path, [room_radio(room) for room in ward.rooms.values()], devices) as (node, door):
         await until("all heard", lambda: set(devices) <= set(door.parts.heard), 10)
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(0.8)
         for device in ward.devices.values():
             device.silent = True
         await asyncio.sleep(0.3)
