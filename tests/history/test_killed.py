@@ -25,7 +25,7 @@ from tests.support import ROOT
 from tests.support.blocks import START_NS
 from tests.support.journals import read_all
 
-KILLS = int(os.environ.get("ANXIN_HISTORY_KILLS", "4"))
+KILLS = int(os.environ.get("ANXIN_HISTORY_KILLS", "3"))
 FAR_NS = 10**15
 
 pytestmark = pytest.mark.crash
