@@ -30,6 +30,7 @@ def points_of(rows: list[tuple[int, float, int, int]], minute: int) -> Points:
     )
 
 
+@pytest.mark.timeout(30)
 @settings(max_examples=80)
 @given(chunks=st.lists(st.lists(readings, min_size=1, max_size=40), min_size=1, max_size=6), power=st.integers(0, 3))
 def test_comes_back_to_the_bit(chunks: list[list[tuple[int, float, int, int]]], power: int) -> None:

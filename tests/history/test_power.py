@@ -2,93 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import random
-import tempfile
-from pathlib import Path
 
 import pytest
 
-from gateway.clock import SystemClock
-from gateway.history.sqlite import COMPONENTS, SqliteSink
-from gateway.history.sqlite.schema import group_of
-from gateway.ops import Ops
-from gateway.readings import StoredBlock
-from gateway.store import Database, Writer
-from tests.crash.power_cuts import materialise
-from tests.history.twin import LINEAGE, One, feed, of_series, ones, plain, plain_line, random_blocks, sink_at
-from tests.support.blocks import START_NS
-from tests.support.power import LoggingVFS, Recording
+from tests.history.cuts import run
 
 CUTS = int(os.environ.get("ANXIN_HISTORY_CUTS", "12"))
-CUTS_PER_RECORDING = 20
-CHECKPOINT_PAGES = 10  # often, so that cuts fall into checkpoints too
-FAR_MS = 10**9
-WINDOW = (START_NS // 10**6 - FAR_MS, START_NS // 10**6 + FAR_MS)
 
 pytestmark = pytest.mark.crash
 
 
-async def record(recording: Recording, vfs: str, blocks: list[StoredBlock], rng: random.Random) -> None:
-    """Feed a sink on the logging disk; each group's place is acknowledged when it has moved."""
-    writer = Writer(SystemClock(), Ops(), group_window_s=0)
-    writer.start()
-    db = Database.open(recording.root / "history.sqlite", writer, COMPONENTS, vfs=vfs, check=False)
-    db._conn.wal_autocheckpoint(CHECKPOINT_PAGES)
-    sink = SqliteSink(db, SystemClock(), Ops())
-    await sink.resume(LINEAGE, 1, 2**40)
-    for block in blocks:
-        await feed(sink, [block], rng)
-        if rng.random() < 0.4:
-            await sink.flush()
-        for group, safe in enumerate(sink.tail.safe.tolist()):
-            recording.ack(str(group), safe, "")
-    await db.close()
-    writer.close()
-
-
-async def same(sink: SqliteSink, twin: list[One]) -> None:
-    """The same curves and the same number of rows."""
-    for device in sorted({one.device for one in twin}):
-        for quantity in sorted({one.quantity for one in twin}):
-            wanted = of_series(twin, device, quantity, *WINDOW)
-            span = (WINDOW[0] * 10**6, WINDOW[1] * 10**6)
-            assert plain_line(await sink.history.series(device, quantity, *span)) == plain(wanted)
-            assert (await sink.history.envelope(device, quantity, *span)).n.sum() == sum(one.told for one in wanted)
-        assert len(await sink.history.rows(device, None, 0, 2**62, 10_000)) == sum(one.single for one in twin if one.device == device)
-
-
-async def examine(folder: Path, acked: list[tuple[str, int, str]], blocks: list[StoredBlock]) -> None:
-    async with sink_at(folder / "history.sqlite") as sink:
-        safe = sink.tail.safe.tolist()
-        for group, offset, _ in acked:
-            assert safe[int(group)] >= offset, "an acknowledged place was lost"
-        readings = ones(blocks)  # offsets are dense from 1
-        below = [one for offset, one in enumerate(readings, 1) if offset <= safe[group_of(one.device)]]
-        await same(sink, below)
-        await feed(sink, [block for block in blocks if block.last > sink.safe], random.Random(1))
-        await sink.flush()
-        await same(sink, readings)
-
-
 @pytest.mark.timeout(60 + CUTS)
 def test_nothing_below_a_place_is_lost_when_the_power_goes(seed: int) -> None:
-    rng = random.Random(seed)
-    done = 0
-    while done < CUTS:
-        with tempfile.TemporaryDirectory(prefix="power-") as name:
-            recording = Recording(Path(name) / "live")
-            blocks = random_blocks(rng, 25)
-            vfs = LoggingVFS(f"history-{seed}-{done}", recording)
-            try:
-                asyncio.run(record(recording, f"history-{seed}-{done}", blocks, rng))
-            finally:
-                vfs.unregister()
-            begin = next(index for index, op in enumerate(recording.ops) if op.kind == "ack")
-            for _ in range(min(CUTS_PER_RECORDING, CUTS - done)):
-                target = Path(name) / f"cut{done}"
-                acked = materialise(recording, rng.randrange(begin, len(recording.ops) + 1), target, rng)
-                asyncio.run(examine(target, acked, blocks))
-                done += 1
-    print(f"{done} power cuts, nothing below a place lost, the same content afterwards")
+    print(f"{CUTS} power cuts, {run(CUTS, seed)} readings compared, nothing below a place lost, the same content afterwards")

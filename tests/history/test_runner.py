@@ -139,6 +139,7 @@ async def test_a_sink_that_fails_gets_the_rest_again_and_nothing_twice(tmp_path:
             assert runner.status() == {"offset": 120, "behind": 0, "unsettled": 0, "lag_s": pytest.approx(127, abs=2), "rejected": 1}
 
 
+@pytest.mark.timeout(20)
 async def test_lag_is_a_fault_and_beyond_patience_the_journal_is_let_go(tmp_path: Path, clock: FakeClock) -> None:
     async with placed(tmp_path, clock) as place:
         sink = Recorder()
@@ -177,6 +178,7 @@ def test_batches_hold_whole_blocks() -> None:
     assert [(batch.first, batch.last) for batch in batches(blocks, 10)] == [(1 + 30 * i, 30 + 30 * i) for i in range(5)]
 
 
+@pytest.mark.timeout(20)
 async def test_a_question_that_spans_now_has_no_double_and_no_hole(tmp_path: Path) -> None:
     """While readings stream in and groups are written under the reader's feet."""
     clock = SystemClock()
@@ -218,6 +220,7 @@ async def test_a_question_that_spans_now_has_no_double_and_no_hole(tmp_path: Pat
         await sink.close()
 
 
+@pytest.mark.timeout(40)
 async def test_a_full_disk_stops_history_loses_nothing_and_ends(tmp_path: Path) -> None:
     clock = SystemClock()
     async with placed(tmp_path, clock) as place:

@@ -58,6 +58,7 @@ async def compare(sink: SqliteSink, twin: list[One], rng: random.Random, questio
         assert {row.payload for row in rows} <= {one.payload for one in singles}
 
 
+@pytest.mark.timeout(60)
 @settings(max_examples=20)
 @given(seed=st.integers(0, 2**32))
 def test_equals_the_twin_whatever_the_batches_flushes_and_crashes(seed: int) -> None:
