@@ -1,8 +1,8 @@
 """Silence by cadence, driven by ticks: a series that is expected and has not come within its deadline of listened time.
 
-A device has a row of its own (its series name it as `parent`): where the whole device is silent that row alone speaks, so that a dead
-watch is one finding and not one per quantity. Time counts only while somebody listens: after a restart or a step of the clock no device
-is accused of a silence that was ours, and none gains a fresh start by it either.
+A device has a row of its own (its series name it as `parent`): a series is silent only for as long as its device still spoke, so that a
+dead watch is one finding and not one per quantity, and nothing is said to be over because worse has come. Time counts only while somebody
+listens: after a restart or a step of the clock no device is accused of a silence that was ours, and none gains a fresh start by it either.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analytics.detect.base import ALARM, END, NO_DATA, NOTHING, OK, START, UNKNOWN, Detector, Instant, Stage, Verdicts, Window, quiet
 from analytics.table import Column, Rows, Table
@@ -52,14 +53,11 @@ class NoData:
 
     def tick(self, instant: Instant, state: Table, params: Table) -> Verdicts:
         """Who has been silent for too long by now, and who is no longer."""
-        count = instant.rows
-        silent = (instant.listened_ns - state["seen_ns"][:count]) / 1e9 > params["deadline_s"][:count]
-        active = state["active"][:count]
-        if not silent.any() and not active.any():
-            return NOTHING
-        parent = params["parent"][:count]
-        wanted = silent & ~(silent[parent] & (parent >= 0))
+        wanted = self._silent(instant, state, params)
+        active = state["active"][: instant.rows]
         changed = np.flatnonzero(wanted != active)
+        if not len(changed):
+            return NOTHING
         answer = quiet(changed)
         answer.writable()
         starts = wanted[changed]
@@ -79,9 +77,18 @@ class NoData:
     def due_ns(self, instant: Instant, state: Table, params: Table) -> int | None:
         """When the next deadline passes, if every moment until then is listened to."""
         count = instant.rows
+        if (self._silent(instant, state, params) != state["active"][:count]).any():
+            return instant.now_ns + 1
         left_ns = params["deadline_s"][:count] * 1e9 - (instant.listened_ns - state["seen_ns"][:count])
         left_ns = left_ns[left_ns >= 0]
         return int(instant.now_ns + left_ns.min()) + 1 if len(left_ns) else None
+
+    def _silent(self, instant: Instant, state: Table, params: Table) -> NDArray[np.bool_]:
+        """bool[rows]: beyond the deadline, counted up to now for a device and up to its device's last word for a series."""
+        seen_ns, parent = state["seen_ns"][: instant.rows], params["parent"][: instant.rows]
+        until_ns = np.where(parent >= 0, seen_ns[parent], instant.listened_ns)
+        silent: NDArray[np.bool_] = (until_ns - seen_ns) / 1e9 > params["deadline_s"][: instant.rows]
+        return silent
 
     def expect(self, rows: Rows, listened_ns: int, state: Table) -> None:
         """From now on these rows are expected: their time starts here."""

@@ -274,11 +274,17 @@ def test_a_silent_device_is_one_finding_by_ticks_alone() -> None:
     run = Run(watched("w"))
     run.feed(series("w", "hr", range(60, 90), every_s=1), until_s=200)
     words = [words for words in said(run.findings) if words.startswith("nodata")]
-    assert words == ["nodata.spo2 start", "nodata.device start", "nodata.spo2 end"]
-    device = run.findings[-2]
+    assert words == ["nodata.device start"]  # its quantities were not silent while it still spoke
+    device = run.findings[-1]
     assert (device.device, device.resident, device.kind, device.priority) == ("w", "R-w", AlertKind.TECHNICAL, Priority.MEDIUM)
     assert 89 <= (device.t_ns - T0_NS) / NS <= 92
     assert said(run.read(R(device="w", key="hr", value=70.0, t_s=210))) == ["nodata.device end"]
+
+
+def test_a_missing_quantity_is_not_over_because_the_whole_device_falls_silent() -> None:
+    run = Run(watched("w"))
+    run.feed(series("w", "hr", range(60, 160), every_s=1), until_s=250)
+    assert [words for words in said(run.findings) if words.startswith("nodata")] == ["nodata.spo2 start", "nodata.device start"]
 
 
 def test_a_device_that_never_spoke_is_missed_too() -> None:
