@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from gateway.clock import NS_PER_S, Clock
+from gateway.events import Events
 from gateway.ops import Ops
 from gateway.store import StoreError
 
@@ -80,3 +81,14 @@ async def first_to_end(tasks: dict[str, asyncio.Task[Any]]) -> None:
             raise error
     names = ", ".join(sorted(task.get_name() for task in done))
     raise RuntimeError(f"ended by itself: {names}")
+
+
+async def follow_devices(events: Events, changed: Callable[[], None]) -> None:
+    """Call back when devices or their tokens change."""
+    seen = events.head
+    while True:
+        head = await events.wait(seen, 60.0)
+        rows = await events.read(seen, upto=head, kinds_prefix="device.")
+        seen = head
+        if rows:
+            changed()

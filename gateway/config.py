@@ -112,6 +112,20 @@ class Watchdog(Section):
     apprise_url: str = ""
 
 
+class Ehr(Section):
+    """The health record: where it goes and what may go into it; each target is {"type": "folder" | "fhir", ...its own settings}."""
+
+    enabled: bool = True
+    namespace: str = Field(default="urn:anxin", min_length=3)  # one per installation: identifiers start with it
+    targets: dict[str, dict[str, Any]] = Field(default_factory=lambda: {"folder": {"type": "folder"}})
+    alert_kinds: list[Literal["physiological", "call", "technical"]] = ["physiological", "call"]
+    patient_fields: list[Literal["name", "birth_date", "sex"]] = []  # beside the identifier, which always goes
+    staff_names: bool = False
+    notes: bool = False  # free text of those who handled an alert
+    profiles: bool = False  # claim meta.profile
+    keep_days: int = Field(default=30, ge=1, le=400)  # so far back corrections reach
+
+
 class Config(Section):
     """All of it; `channels` maps a name to {"type": <file in gateway/notify>, ...its own settings}."""
 
@@ -125,6 +139,7 @@ class Config(Section):
     alerts: Alerts = Alerts()
     history: History = History()
     watchdog: Watchdog = Watchdog()
+    ehr: Ehr = Ehr()
     channels: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 

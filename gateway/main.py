@@ -28,6 +28,7 @@ from gateway.control import serve as serve_control
 from gateway.control import socket_path
 from gateway.core import MIB, Core
 from gateway.frames import Collector
+from gateway.health_record import HealthRecord
 from gateway.histories import Histories
 from gateway.identity import Identity
 from gateway.intake import Intake, hashes_of
@@ -134,20 +135,22 @@ class _Builder:
         outbox, desk = self._alarm_path(url)
         runner = self._stream(journal, desk)
         histories = await self._histories(journal)
+        record = await asyncio.to_thread(HealthRecord.open, core, journal)
+        self._stack.push_async_callback(record.close)
         identity = await self._identity(journal)
         intake = Intake(core.registry, journal, core.store, identity, clock, ops)
         ledger = Ledger(journal, identity, core.store)
         http = HttpCollector(clock, core.tokens.verify)
         web = self._web(desk, runner, histories, intake, ledger, http, listener, url)
         await self._start_core(outbox, desk, runner, journal, identity)
-        for name, work in histories.work().items():
+        for name, work in (histories.work() | record.work()).items():
             self._task(name, work)
         broker, doors = await self._mqtt_doors()
         self._task("intake", intake.run([http, http.calls, *doors, *self._ble_doors()]))
         await web.start(clock)
         self._stack.push_async_callback(web.stop)
         self._task("web", web.wait())
-        await self._control(journal, runner, intake, ledger, histories, started_ns)
+        await self._control(journal, runner, intake, ledger, histories, record, started_ns)
         self._task("backups", chores.backups(lambda: perform(core, "backup", {}), config.backup.every_s, clock, ops))
         ended = asyncio.create_task(chores.first_to_end(self._tasks), name="first-to-end")
         self._stack.callback(ended.cancel)
@@ -271,7 +274,7 @@ class _Builder:
             self._stack.push_async_callback(broker.stop)
             own: dict[str, Any] = {"host": broker.host, "port": broker.port, "username": broker.username, "password": broker.password}
             options = [replace(option, protocol="3.1.1", ack_qos=0, **own) for option in options]  # QoS 1 would cost a disk sync each
-            self._task("broker-users", _follow_devices(core, broker))
+            self._task("broker-users", chores.follow_devices(core.events, broker.refresh))
         doors = [
             MqttCollector(option, core.clock, core.ops, subscribed=None if broker is None else broker.subscribed) for option in options
         ]
@@ -354,12 +357,19 @@ class _Builder:
         return histories
 
     async def _control(
-        self, journal: Journal, runner: StreamRunner, intake: Intake, ledger: Ledger, histories: Histories, started_ns: int
+        self,
+        journal: Journal,
+        runner: StreamRunner,
+        intake: Intake,
+        ledger: Ledger,
+        histories: Histories,
+        record: HealthRecord,
+        since_ns: int,
     ) -> None:
         core = self._core
 
         async def status(_args: Mapping[str, Any]) -> dict[str, Any]:
-            return standing(core, journal, runner, histories, started_ns)
+            return standing(core, journal, runner, histories, since_ns)
 
         async def books(_args: Mapping[str, Any]) -> Any:
             return await ledger.summary()
@@ -370,20 +380,9 @@ class _Builder:
                 raise LookupError(f"no dead letter {args['id']}")
             return found
 
-        handlers = {name: partial(perform, core, name) for name in JOBS}
+        handlers = {name: partial(perform, core, name) for name in JOBS} | record.handlers()
         server = await serve_control(socket_path(core.data_dir), {**handlers, "status": status, "ledger": books, "deadletter.retry": retry})
         self._stack.callback(server.close)
-
-
-async def _follow_devices(core: Core, broker: Broker) -> None:
-    """Tell the broker when devices or their tokens change."""
-    seen = core.events.head
-    while True:
-        head = await core.events.wait(seen, 60.0)
-        rows = await core.events.read(seen, upto=head, kinds_prefix="device.")
-        seen = head
-        if rows:
-            broker.refresh()
 
 
 async def _retry(core: Core, intake: Intake, letter_id: int) -> dict[str, Any] | None:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from gateway import backup as archives
-from gateway import deadletter
+from gateway import deadletter, health_record
 from gateway.alerts.desk import AlertDesk
 from gateway.core import Core
 from gateway.registry import bindings
 from gateway.registry import csv_import as tables
 from gateway.registry.errors import RegistryError
+from gateway.store import Database
 from gateway.vocabulary import Actor, AlertNotFound
 
 OPERATOR = Actor(id="command-line", name="command line")
@@ -158,6 +159,32 @@ async def deadletter_list(core: Core, args: Mapping[str, Any]) -> dict[str, Any]
     return await core.store.read(read)
 
 
+async def _in_health_record(core: Core, work: Callable[[Database], Awaitable[Any]]) -> Any:
+    """For commands without a running gateway; a running one answers by itself."""
+    if not core.config.ehr.enabled:
+        raise LookupError("the health record is switched off (ehr.enabled)")
+    database = Database.open(core.data_dir / health_record.FILE_NAME, core.writer, components=health_record.COMPONENTS)
+    try:
+        return await work(database)
+    finally:
+        await database.close()
+
+
+async def ehr_status(core: Core, _args: Mapping[str, Any]) -> Any:
+    """What waits for the health record, what is sent, held and dead."""
+    return await _in_health_record(core, health_record.status)
+
+
+async def ehr_deadletter(core: Core, args: Mapping[str, Any]) -> Any:
+    """What a target refused or a person must look at."""
+    return await _in_health_record(core, lambda database: health_record.deadletter(database, args))
+
+
+async def ehr_send(core: Core, args: Mapping[str, Any]) -> Any:
+    """Put back what is held or dead; it goes when the gateway runs."""
+    return await _in_health_record(core, lambda database: health_record.send(database, args))
+
+
 async def backup(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
     """An archive of the store with its keys; old ones are thinned out."""
     target = core.config.backup.folder or core.data_dir / "backups"
@@ -188,6 +215,9 @@ JOBS: dict[str, Job] = {
     "alerts": alerts,
     "deadletter.list": deadletter_list,
     "backup": backup,
+    "ehr.status": ehr_status,
+    "ehr.deadletter": ehr_deadletter,
+    "ehr.send": ehr_send,
 }
 
 

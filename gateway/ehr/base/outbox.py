@@ -162,12 +162,6 @@ def waiting(conn: apsw.Connection, target: str, mono_ns: int, limit: int) -> lis
     return [(_row(columns[:-1]), bool(columns[-1])) for columns in conn.execute(sql, (target, mono_ns, limit))]
 
 
-def next_due(conn: apsw.Connection, target: str) -> int | None:
-    """When the earliest pending delivery may go, monotonic."""
-    row = conn.execute("SELECT min(next_mono) FROM delivery WHERE target = ? AND state = 'pending'", (target,)).fetchone()
-    return None if row is None else row[0]
-
-
 def mark_sent(conn: apsw.Connection, target: str, rows: Iterable[Row]) -> None:
     """They leave now."""
     conn.executemany(
@@ -258,6 +252,12 @@ def counts(conn: apsw.Connection) -> dict[str, dict[str, int]]:
     for target, state, number in conn.execute("SELECT target, state, count(*) FROM delivery GROUP BY target, state"):
         found.setdefault(target, {})[state] = number
     return found
+
+
+def stuck_count(conn: apsw.Connection, target: str, state: str) -> int:
+    """How many are held or dead; by the index of what is stuck, since it is asked often."""
+    sql = "SELECT count(*) FROM delivery WHERE state IN ('held', 'dead', 'sent') AND state = ? AND target = ?"
+    return int(conn.execute(sql, (state, target)).get)
 
 
 def stuck(conn: apsw.Connection, states: Sequence[str], limit: int) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import apsw
@@ -240,10 +241,10 @@ class Sender:
 
     async def _say_stuck(self) -> None:
         """What a person must look at is a fault as long as it is there."""
-        counts = (await self._db.read(outbox.counts)).get(self.name, {})
         for code, state in ((HELD, "held"), (DEAD, "dead")):
-            if counts.get(state):
-                self._ops.fault(code, self.name, count=counts[state])
+            count = await self._db.read(partial(outbox.stuck_count, target=self.name, state=state))
+            if count:
+                self._ops.fault(code, self.name, count=count)
             else:
                 self._ops.clear(code, self.name)
 
