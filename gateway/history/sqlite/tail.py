@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,10 +138,11 @@ class Tail:
         chosen = np.flatnonzero((self._columns["group"][: self._n] == group) & (offset > self.safe[group]) & (offset <= upto))
         return {name: column[chosen] for name, column in self._columns.items()}, [row for row in self._singles[group] if row.offset <= upto]
 
-    def settled(self, group: int, upto: int) -> None:
-        """The group is in the file up to here."""
-        self.safe[group] = max(int(self.safe[group]), upto)
-        self._singles[group] = [row for row in self._singles[group] if row.offset > upto]
+    def settled(self, groups: Iterable[int], upto: int) -> None:
+        """These groups are in the file up to here."""
+        for group in groups:
+            self.safe[group] = max(int(self.safe[group]), upto)
+            self._singles[group] = [row for row in self._singles[group] if row.offset > upto]
         self._snapshot = None
         dead = self._columns["offset"][: self._n] <= self.safe[self._columns["group"][: self._n]]
         if int(dead.sum()) * 2 >= self._n:
