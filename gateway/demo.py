@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import demo_ward as ward
-from gateway.registry import bindings, org, residents
+from gateway.registry import bindings, consents, org, residents
 from gateway.registry.accounts import Accounts
 from gateway.registry.tx import Tx
 from gateway.registry.view import RegistryView
@@ -127,6 +127,17 @@ def write_plan(path: Path, tokens: Mapping[str, str]) -> None:
     with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
         json.dump({"version": PLAN_VERSION, "seed": 1, "people": people}, out, ensure_ascii=False)
     scratch.replace(path)
+
+
+def consent(tx: Tx, login: str) -> bool:
+    """What the demo's resident lets the family account see, for a year; False where it stands already."""
+    user = next(user for user in tx.view.users.values() if user.login == login)
+    if any(row.withdrawn_ns is None and tx.now_ns < row.until_ns for row in tx.view.consents_of(user.id, ward.FAMILY_RESIDENT)):
+        return False
+    giver = tx.view.residents[ward.FAMILY_RESIDENT].name
+    until_ns = tx.now_ns + ward.FAMILY_SPAN_NS
+    consents.set_consent(tx, resident=ward.FAMILY_RESIDENT, grantee=user.id, classes=ward.FAMILY_CLASSES, until_ns=until_ns, giver=giver)
+    return True
 
 
 async def fresh_password(accounts: Accounts, view: RegistryView, *, login: str, name: str, role: str, staff: str | None) -> str:

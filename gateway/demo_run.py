@@ -75,6 +75,8 @@ async def _accounts(gateway: Gateway) -> DemoLinks:
     core, rows = gateway.core, []
     for login, name, role, staff in demo_ward.USERS:
         password = await demo.fresh_password(core.accounts, core.registry.view, login=login, name=name, role=role, staff=staff)
+        if role == "family":
+            await core.registry.do(OPERATOR, demo.consent, login)
         rows.append({"role": role, "login": login, "password": password, "page": f"{gateway.url}/"})
     return DemoLinks(url=gateway.url, users=tuple(rows))
 

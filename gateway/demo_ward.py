@@ -63,6 +63,8 @@ USERS: tuple[tuple[str, str, str, str | None], ...] = (
     ("admin", "管理员", "admin", None),
 )
 FAMILY_RESIDENT = "R11"
+FAMILY_CLASSES = ("summary", "vitals", "alerts", "location", "looks")
+FAMILY_SPAN_NS = 365 * 86_400 * 1_000_000_000
 
 # What each resident carries: (suffix, simulated kind, model, expected quantities). A third have a cuff, some a glucometer.
 WEARABLE = ("w", "wearable", "sim-wearable", ("hr", "spo2", "resp", "temp", "steps", "battery"))

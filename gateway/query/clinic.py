@@ -19,7 +19,7 @@ from gateway.query.shape import ms, person_json, plain
 from gateway.query.sight import Sight, about_people, to_ms
 from gateway.query.strips import holes_of, strip_json
 from gateway.query.wall import Vitals
-from gateway.registry.view import Resident
+from gateway.registry.view import RegistryView, Resident
 from gateway.vocabulary import AlertView
 
 # span in ms and the most points of a strip: every reading of a day at 1 Hz; a week by the minute; a month by ten minutes
@@ -88,7 +88,8 @@ class Clinic:
             return known[1]
         to = now_ms - CHANGE_MS
         spans = past.spans_of(self._sight.view, resident.id, to - scores.BAR_MS, to)
-        bars = await scores.trend(history, spans, await self._entries(resident), to - scores.BAR_MS, to) if spans else []
+        told = {key: await past.bucketed(history, spans, key, past.QUARTER_MS) for key in scores.KEYS} if spans else {}
+        bars = scores.trend(told, await self._entries(resident), to - scores.BAR_MS, to)
         found = bars[-1]["total"] if bars else None
         if len(self._before) >= MAX_KEPT:
             self._before.clear()
@@ -125,6 +126,10 @@ class Clinic:
         alerts = await sight.alerts_of(resident.id, begin * past.NS_PER_MS, now_ns)
         vitals = self._vitals(resident.id, now_ns)
         shown = about_people(alerts) if may(asker, Action.READ, scope, FieldClass.ALERTS) else []
+        lines = {key: await past.joined(history, spans, key, most) for key in STRIPS}
+        shown_keys = [key for key in STRIPS if len(lines[key].t_ms) or key in ALWAYS]
+        bands = {key: await self._band(resident, key, to) for key in shown_keys}
+        told = {key: (line.t_ms, line.mean) for key, line in lines.items()}
         document: dict[str, Any] = {
             "t_ms": to,
             "range": span,
@@ -139,24 +144,26 @@ class Clinic:
             "monitoring": vitals.monitoring,
             "monitoring_since_ms": vitals.monitoring_since_ms,
             "news2": scores.now_json(resident, vitals.vitals, to),
-            "news2_trend": await scores.trend(history, spans, await self._entries(resident), begin, to),
+            "news2_trend": scores.trend(told, await self._entries(resident), begin, to),
             "events": events_json(shown, begin),
-            "strips": [strip for key in STRIPS if (strip := await self._strip(resident, spans, key, begin, to, most)) is not None],
         }  # fmt: skip
-        return await asyncio.to_thread(_dump, document)
 
-    async def _strip(self, resident: Resident, spans: Sequence[Span], key: str, begin: int, to: int, most: int) -> dict[str, Any] | None:
-        """A quantity's strip; None for one that this person has never had in the span and nobody expects."""
+        def encode() -> bytes:  # hundreds of thousands of numbers: not on the loop that alarms go through
+            document["strips"] = [self._strip(view, resident.id, spans, lines[key], bands[key], key, begin, to) for key in shown_keys]
+            return _dump(document)
+
+        return await asyncio.to_thread(encode)
+
+    def _strip(
+        self, view: RegistryView, resident_id: str, spans: Sequence[Span], line: past.Joined, band: past.Band, key: str, begin: int, to: int
+    ) -> dict[str, Any]:
+        """A quantity's strip."""
         row = BY_KEY[key]
-        history = self._sight.history
-        line = await past.joined(history, spans, key, most)
         expecting = [span for span in spans if key in self._expected(span.device)]
-        if not len(line.t_ms) and key not in ALWAYS:
-            return None
         cadence_s = min((self._cadence(span.device, key) for span in expecting), default=row.cadence_s or 60.0)
         steady = row.kind is Kind.CONTINUOUS or any(self._own_cadence(span.device, key) for span in expecting)
-        holes = holes_of(self._sight.view, resident.id, expecting, line, begin, to, cadence_s) if steady else None
-        return strip_json(row, line, await self._band(resident, key, to), holes, begin, to)
+        holes = holes_of(view, resident_id, expecting, line, begin, to, cadence_s) if steady else None
+        return strip_json(row, line, band, holes, begin, to)
 
     def _expected(self, device_id: str) -> tuple[str, ...]:
         device = self._sight.view.devices.get(device_id)

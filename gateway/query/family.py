@@ -148,11 +148,10 @@ def state_of(resident: Resident, vitals: Vitals, contact_ms: int | None, alerts:
         return "handled"
     if any(alert.priority >= Priority.MEDIUM or alert.kind is AlertKind.CALL for alert in open_now):
         return "changed"
-    continuous = vitals.monitoring != "none"
-    silent_ms = (SILENT_S if continuous else SPOT_SILENT_S) * 1000
+    worn = [vital["state"] for key, vital in vitals.vitals.items() if BY_KEY[key].kind is Kind.CONTINUOUS]
+    silent_ms = (SILENT_S if worn else SPOT_SILENT_S) * 1000
     if resident.status != "admitted" or contact_ms is None or to_ms(now_ns) - contact_ms > silent_ms:
         return "no_data"
-    worn = [vital["state"] for key, vital in vitals.vitals.items() if BY_KEY[key].kind is Kind.CONTINUOUS]
     if worn and not any(state in ("live", "stale") for state in worn):
         return "no_data"
     return "steady"
@@ -198,10 +197,10 @@ async def _picture(history: Any, spans: Sequence[Span], key: str, now_ms: int, t
 
 
 def _compared(t_ms: Any, mean: Any, band: past.Band, now_ms: int, tz: str) -> str:
-    """How the last day lay to the own usual: as_usual, higher, lower or unknown (too few hours with a usual)."""
-    day = t_ms >= now_ms - past.DAY_MS
+    """How the last day (of a cuff: its last three values) lay to the own usual: as_usual, higher, lower or unknown."""
+    recent = t_ms >= now_ms - past.DAY_MS if len(mean) >= past.SPARSE else np.arange(len(mean)) >= len(mean) - 3
     sides = []
-    for hour, value in zip(past.hours_of(t_ms[day], tz).tolist(), mean[day].tolist(), strict=True):
+    for hour, value in zip(past.hours_of(t_ms[recent], tz).tolist(), mean[recent].tolist(), strict=True):
         edges = band[hour]
         if edges is not None:
             sides.append(1 if value > edges[1] else -1 if value < edges[0] else 0)

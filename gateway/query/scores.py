@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analytics.score import PARTS, fresh, news2
-from gateway.history.sqlite.history import Span
 from gateway.query import past
 from gateway.registry.view import Resident
 
 BAR_MS = 4 * past.HOUR_MS
+KEYS = ("resp", "spo2", "sbp", "hr", "pulse", "temp")
 FROM_DEVICES = {"resp": ("resp",), "spo2": ("spo2",), "sbp": ("sbp",), "pulse": ("hr", "pulse"), "temp": ("temp",)}
+
+
+Told = tuple[NDArray[np.int64], NDArray[np.float64]]  # times in ms and values of one quantity, equal length
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ def now_json(resident: Resident, vitals: Mapping[str, Mapping[str, Any]], now_ms
     return _score(parts, [entered])[0]
 
 
-def _score(parts: np.ndarray[Any, np.dtype[np.float64]], entered: Sequence[Entered]) -> list[dict[str, Any] | None]:
+def _score(parts: NDArray[np.float64], entered: Sequence[Entered]) -> list[dict[str, Any] | None]:
     """Scores of n moments; parts float64[n, 7] hold what devices said, oxygen and consciousness come from what was entered by then."""
     parts[:, PARTS.index("o2")] = [np.nan if e.on_oxygen is None else float(e.on_oxygen) for e in entered]
     parts[:, PARTS.index("consciousness")] = [np.nan if e.consciousness is None else float(e.consciousness != "A") for e in entered]
@@ -63,16 +67,14 @@ def _score(parts: np.ndarray[Any, np.dtype[np.float64]], entered: Sequence[Enter
     return found
 
 
-async def trend(history: Any, spans: Sequence[Span], entries: Sequence[Entered], from_ms: int, to_ms: int) -> list[dict[str, Any]]:
+def trend(told_by: Mapping[str, Told], entries: Sequence[Entered], from_ms: int, to_ms: int) -> list[dict[str, Any]]:
     """One score per four hours of [from, to) in which a device said anything; entries by time."""
     first, last = from_ms // BAR_MS, (to_ms - 1) // BAR_MS
     parts = np.full((last - first + 1, len(PARTS)), np.nan)
     for index, part in enumerate(PARTS):
         for key in reversed(FROM_DEVICES.get(part, ())):
-            t_ms, mean = await past.bucketed(history, spans, key, BAR_MS)
-            at = t_ms // BAR_MS - first
-            inside = (at >= 0) & (at < len(parts))
-            parts[at[inside], index] = mean[inside]
+            means = _means(told_by[key], first, len(parts)) if key in told_by else parts[:, index]
+            parts[:, index] = np.where(np.isfinite(means), means, parts[:, index])
     told = np.isfinite(parts).any(axis=1)
     begins = [(first + row) * BAR_MS for row in range(len(parts))]
     entered = [_entered_by(entries, begin + BAR_MS) for begin in begins]
@@ -81,6 +83,17 @@ async def trend(history: Any, spans: Sequence[Span], entries: Sequence[Entered],
         for begin, score, any_told in zip(begins, _score(parts, entered), told.tolist(), strict=True)
         if any_told and score is not None
     ]
+
+
+def _means(told: Told, first: int, size: int) -> NDArray[np.float64]:
+    """Mean of each four hours; NaN where nothing was told."""
+    t_ms, value = told
+    at = t_ms // BAR_MS - first
+    inside = (at >= 0) & (at < size) & np.isfinite(value)
+    n = np.bincount(at[inside], minlength=size)
+    total = np.bincount(at[inside], weights=value[inside], minlength=size)
+    means: NDArray[np.float64] = np.divide(total, n, out=np.full(size, np.nan), where=n > 0)
+    return means
 
 
 def _entered_by(entries: Sequence[Entered], t_ms: int) -> Entered:

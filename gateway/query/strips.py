@@ -107,7 +107,7 @@ def _reason(view: RegistryView, resident_id: str, spans: Sequence[Span], line: p
     if not any(span.from_ms < end and begin < span.to_ms for span in spans):
         return "unbound"
     if len(line.quality):
-        inside = (line.t_ms > begin) & (line.t_ms < end)
+        inside = slice(int(np.searchsorted(line.t_ms, begin, side="right")), int(np.searchsorted(line.t_ms, end)))
         for bit, word in SAID:
             if (line.quality[inside] & bit).any():
                 return word

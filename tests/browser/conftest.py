@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
+from tests.browser.past import past_ward
 from tests.browser.screens import Screens, chromium
 from tests.browser.wards import Ward, running_ward
 
@@ -27,5 +28,19 @@ def live_ward() -> Iterator[Ward]:
 @pytest.fixture
 def screens(chrome: Browser, live_ward: Ward) -> Iterator[Screens]:
     made = Screens(chrome, live_ward)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def ward_with_past() -> Iterator[Ward]:
+    """A gateway whose history holds a month of one resident."""
+    with past_ward() as made:
+        yield made
+
+
+@pytest.fixture
+def past_screens(chrome: Browser, ward_with_past: Ward) -> Iterator[Screens]:
+    made = Screens(chrome, ward_with_past)
     yield made
     made.close()

@@ -107,6 +107,17 @@ class Past:
         self._client.close()
 
 
+def raised(ward: Ward, within_s: float = 10) -> str:
+    """Id of the resident's open alert, once it is there."""
+    clock = SystemClock()
+    end_ns = clock.monotonic_ns() + round(within_s * NS_PER_S)
+    while clock.monotonic_ns() < end_ns:
+        for alert in ward.person("mei").get("/alerts")["alerts"]:
+            if alert["resident_id"] == WHO:
+                return str(alert["id"])
+    raise RuntimeError("no alert came")
+
+
 @contextmanager
 def past_ward(*, step_ms: int = 1000) -> Iterator[Ward]:
     """The ward of wards.py and the resident with a past."""

@@ -9,7 +9,7 @@ import { LangSwitch, SignOut } from "./header";
 import { clock, figure, lang, t, tCode } from "./i18n";
 import { toLogin } from "./load";
 import { me, now, tz } from "./state";
-import { cursorMs, firstDraw, moveTo, readings, StripView, type Frame } from "./strip";
+import { answeredAt, cursorMs, drawnAt, moveTo, readings, StripView, type Frame } from "./strip";
 
 const LIST_MS = 30_000;
 const PAGE_MS = 60_000;
@@ -52,6 +52,7 @@ async function load(): Promise<void> {
     const path = asked.who === null ? "/clinic" : `/clinic/${encodeURIComponent(asked.who)}?range=${asked.range}`;
     const fresh = await call<Ward | Page>("GET", path);
     if (asked.who !== who.value || asked.range !== range.value) return; // somebody has gone on meanwhile
+    answeredAt.value = performance.now();
     batch(() => {
       if ("strips" in fresh) page.value = fresh;
       else ward.value = fresh;
@@ -230,7 +231,7 @@ export function ClinicPage() {
     return <main class="clinic" ref={box}><h1>{t("clinic.title")}</h1><p class="error" role="alert" data-refused="role">{t("clinic.not_for_you")}</p><p class="links"><SignOut /></p></main>;
   }
   return (
-    <main class="clinic" ref={box} data-first-draw={firstDraw.value ?? ""}>
+    <main class="clinic" ref={box} data-draw-ms={drawnAt.value === null ? "" : Math.round(drawnAt.value - answeredAt.value)}>
       {who.value === null ? <List /> : <Detail width={width.value} />}
       <p class="fine">{t("app.not_a_medical_alarm")}</p>
     </main>

@@ -9,7 +9,7 @@ import { toLogin } from "./load";
 import { Relay, type LiveMessage } from "./relay";
 import { clockOffsetMs, me, now, serverNow } from "./state";
 import type { Person } from "./types";
-import { WeekPicture, type Week } from "./week";
+import { plain, WeekPicture, type Week } from "./week";
 
 interface Figure {
   quantity: string;
@@ -118,7 +118,7 @@ function What({ shown }: { shown: FamilyDoc }) {
       <p class={`how ${shown.state}`} data-state={shown.state} role="status">{t(`family.${shown.state}`)}</p>
       {shown.state === "no_data" && <p>{t("family.no_data.why")}</p>}
       <p data-contact={contact ?? ""}>{contact === null ? t("family.contact.none") : t("family.contact", { age: span(serverNow.value - contact) })}</p>
-      {shown.state !== "no_data" && (shown.missing ?? []).map((key) => <p key={key}>{t("family.missing", { what: tCode(`quantity.${key}`) })}</p>)}
+      {shown.state !== "no_data" && (shown.missing ?? []).map((key) => <p key={key}>{t("family.missing", { what: plain(key) })}</p>)}
     </section>
   );
 }
@@ -129,7 +129,7 @@ function sentence(row: Figure, all: Figure[]): string | null {
   if (row.quantity === "dbp" && all.some((other) => other.quantity === "sbp")) return null;
   const dbp = row.quantity === "sbp" ? all.find((other) => other.quantity === "dbp") : undefined;
   if (dbp !== undefined) return t("family.bp", { sbp: figure(row.value), dbp: figure(dbp.value), n: row.count });
-  return t("family.figure", { what: tCode(`quantity.${row.quantity}`), value: figure(row.value), unit: tCode(`unit.${row.unit}`) });
+  return t("family.figure", { what: plain(row.quantity), value: figure(row.value), unit: tCode(`unit.${row.unit}`) });
 }
 
 function Today({ rows }: { rows: Figure[] }) {
@@ -251,7 +251,7 @@ export function FamilyPage() {
         <><h1>{t("app.name")}</h1><p class="how no_data" data-state="ended" role="status">{t("family.ended")}</p></>
       ) : <><h1>{t("app.name")}</h1><p role="status">{t("ui.loading")}</p></>}
       <p class="links"><LangSwitch /> <SignOut /></p>
-      <p class="small">{t("app.not_a_medical_alarm")}</p>
+      <p class="small">{t("family.disclaimer")}</p>
     </main>
   );
 }

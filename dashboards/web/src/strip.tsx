@@ -25,7 +25,9 @@ export const cursorMs = signal<number | null>(null);
 export const readings = signal<Record<string, number | null>>({});
 const plots = new Set<uPlot>();
 const sync = uPlot.sync("clinic");
-export const firstDraw = signal<number | null>(null);
+// How long it takes from the answer to the last strip on the screen.
+export const answeredAt = signal(0);
+export const drawnAt = signal<number | null>(null);
 
 export function moveTo(ms: number): void {
   const plot = plots.values().next().value;
@@ -130,7 +132,7 @@ function options(strips: Strip[], frame: Frame, width: number): uPlot.Options {
     cursor: { y: false, drag: { setScale: false, x: false, y: false }, sync: { key: sync.key, setSeries: false }, points: { size: 7 } },
     hooks: {
       drawClear: first === undefined ? [] : [ground(first, frame)],
-      draw: [(u) => { if (strips.length > 1) bars(u); firstDraw.value ??= performance.now(); }],
+      draw: [(u) => { if (strips.length > 1) bars(u); drawnAt.value = performance.now(); }],
       setCursor: [(u) => {
         const index = u.cursor.idx;
         const inside = (u.cursor.left ?? -1) >= 0;

@@ -1,5 +1,5 @@
 // Seven days of one quantity as a line inside the person's own usual band, with one sentence under it.
-import { figure, lang, t, tCode } from "./i18n";
+import { figure, has, lang, t, tCode } from "./i18n";
 
 export interface Week {
   quantity: string;
@@ -15,6 +15,11 @@ export interface Week {
 const WIDTH = 672;
 const HEIGHT = 140;
 const HOUR_MS = 3_600_000;
+
+// Quantities as people call them at home.
+export function plain(quantity: string): string {
+  return tCode(has(`plain.${quantity}`) ? `plain.${quantity}` : `quantity.${quantity}`);
+}
 
 export function hourOf(tz: string): (ms: number) => number {
   const format = new Intl.DateTimeFormat("en-GB", { timeZone: tz, hour: "2-digit", hourCycle: "h23" });
@@ -48,7 +53,8 @@ function dayNames(week: Week, tz: string): string[] {
 }
 
 export function WeekPicture({ week, tz }: { week: Week; tz: string }) {
-  const what = tCode(`quantity.${week.quantity}`);
+  const what = plain(week.quantity);
+  const sparse = week.t_ms.length < 60;
   const edges = week.usual.filter((e): e is [number, number] => e !== null).flat();
   const low = Math.min(...week.value, ...edges);
   const high = Math.max(...week.value, ...edges);
@@ -62,7 +68,7 @@ export function WeekPicture({ week, tz }: { week: Week; tz: string }) {
     <figure class="week" data-week={week.quantity} data-compared={week.compared}>
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={label}>
         <path class="band" d={band(week, tz, x, y).join("")} />
-        <path class="trace" d={line(week, x, y)} />
+        <path class={sparse ? "trace dots" : "trace"} d={line(week, x, y)} />
       </svg>
       <div class="days" aria-hidden="true">{dayNames(week, tz).map((name, i) => <span key={i}>{name}</span>)}</div>
       <figcaption>{tCode(`family.${week.compared}`, { what })}</figcaption>

@@ -1,0 +1,133 @@
+"""The clinic's pages in a real browser: a day of seconds, aligned strips, one crosshair, gaps, events, scores, and what is refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import combinations
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.past import BED, NAME, WHO, raised
+from tests.browser.screens import PHONE, WALL, Screen, Screens, foreign_words
+from tests.browser.wards import LONG_BED, LONG_NAME, PEOPLE, RESIDENTS
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(150)]
+PAGE = f"/clinic?resident={WHO}"
+NAMES = {NAME, BED, LONG_NAME, LONG_BED, "中文"} | {name for _, name, _ in (*RESIDENTS, *PEOPLE)}
+
+
+def drawn(screen: Screen, strips: int = 5) -> Page:
+    expect(screen.page.locator(".strip canvas")).to_have_count(strips, timeout=20_000)
+    expect(screen.page.locator("main[data-draw-ms]")).not_to_have_attribute("data-draw-ms", "")
+    return screen.page
+
+
+def boxes(page: Page, selector: str) -> list[dict[str, float]]:
+    found: list[dict[str, float]] = page.evaluate(
+        "s => [...document.querySelectorAll(s)].map(e => { const r = e.getBoundingClientRect();"
+        " return {left: r.left, right: r.right, top: r.top, bottom: r.bottom} })",
+        selector,
+    )
+    return found
+
+
+def test_a_day_of_seconds_is_drawn_within_a_second_in_aligned_strips_with_one_crosshair(past_screens: Screens) -> None:
+    past_screens.ward.person("doctor").get(f"/clinic/{WHO}")  # the month's usual is known from here on
+    screen = past_screens.open("doctor", PAGE, WALL, timezone_id="America/New_York")
+    page = drawn(screen)
+    assert float(page.locator("main").get_attribute("data-draw-ms") or "nan") < 1000
+    plots = boxes(page, ".u-over")
+    assert len(plots) == 5
+    assert len({(round(box["left"], 1), round(box["right"], 1)) for box in plots}) == 1
+    for quantity in ("hr", "spo2", "resp", "temp"):
+        expect(page.locator(f"[data-strip={quantity}]")).to_have_attribute("data-kind", "raw")
+        expect(page.locator(f"[data-strip={quantity}] [data-gaps]")).to_contain_text("没有信号")
+    assert page.locator(".plot[role=img]").evaluate_all("list => list.every(e => e.ariaLabel.length > 20)")
+
+    page.mouse.move(plots[0]["left"] + 300, (plots[0]["top"] + plots[0]["bottom"]) / 2)
+    expect(page.locator("[data-value=hr] b")).not_to_have_text("—")
+    for quantity in ("spo2", "resp", "temp"):
+        expect(page.locator(f"[data-value={quantity}] b")).not_to_have_text("—")
+    assert len({round(box["left"]) for box in boxes(page, ".u-cursor-x")}) == 1
+    at_ms = int(page.locator("[data-readout]").get_attribute("data-readout") or 0)
+    here = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo("Asia/Shanghai"))
+    expect(page.locator("[data-readout] label")).to_contain_text(f"{here:%H:%M}")
+
+
+def test_weeks_and_months_are_envelopes_and_bars_say_that_they_are_partial(past_screens: Screens) -> None:
+    page = drawn(past_screens.open("doctor", PAGE, WALL))
+    for span, bars in (("7d", 42), ("30d", 150)):
+        page.click(f"[data-range='{span}']")
+        expect(page.locator("[data-strip=hr]")).to_have_attribute("data-kind", "envelope", timeout=20_000)
+        expect(page.locator("[data-strip=sbp]")).to_have_attribute("data-kind", "points")
+        expect(page.locator(f"[data-range='{span}']")).to_have_attribute("aria-pressed", "true")
+        page.wait_for_function("n => document.querySelectorAll('[data-bar]').length >= n", arg=bars, timeout=20_000)
+        assert page.locator("[data-bar][data-partial=false]").count() == 0
+    page.go_back()
+    expect(page.locator("[data-range='7d']")).to_have_attribute("aria-pressed", "true")
+
+
+def test_events_and_who_came_without_overlap(past_screens: Screens) -> None:
+    ward = past_screens.ward
+    carer = ward.person("mei")
+    for _ in range(4):
+        ward.call(WHO)
+        alert_id = raised(ward)
+        carer.act(alert_id, "arrive")
+        carer.act(alert_id, "resolve", outcome="helped")
+    page = drawn(past_screens.open("doctor", PAGE, WALL))
+    expect(page.locator("[data-part=events]")).to_contain_text("梅护士 到场")
+    labels = boxes(page, "[data-event]")
+    assert len(labels) >= 2
+    for one, other in combinations(labels, 2):
+        assert (
+            one["right"] <= other["left"] or other["right"] <= one["left"] or one["bottom"] <= other["top"] or other["bottom"] <= one["top"]
+        )
+    page.locator("summary").click()
+    expect(page.locator("[data-part=events] tr").first).to_contain_text("梅护士 到场")
+
+
+def test_the_list_names_partial_scores_and_opens_a_resident(past_screens: Screens) -> None:
+    screen = past_screens.open("doctor", "/", WALL)
+    page = screen.page
+    page.wait_for_selector("[data-patient]")
+    row = page.locator("[data-patient=wang]")
+    expect(row.locator("[data-news2]")).to_have_attribute("data-partial", "true")
+    expect(row).to_contain_text("缺：")
+    expect(page.locator("[data-patient=mute] [data-news2]")).to_have_text("无法评分")
+    page.locator(f"[data-patient={WHO}] a").click()
+    drawn(screen)
+    expect(page.locator("h1")).to_contain_text(NAME)
+
+
+def test_empty_forbidden_and_stale_are_said(past_screens: Screens) -> None:
+    past_screens.expected += ["404", "ERR_FAILED", "Failed to load"]
+    page = past_screens.open("doctor", "/clinic?resident=mute", WALL).page
+    expect(page.locator("[data-strip] [data-empty]")).to_have_count(4, timeout=20_000)
+    page = past_screens.open("doctor", "/clinic?resident=nobody", WALL).page
+    expect(page.locator("[data-refused]")).to_have_attribute("data-refused", "clinic.forbidden")
+    page = past_screens.open("mei", "/clinic", WALL).page
+    expect(page.locator("[data-refused]")).to_have_attribute("data-refused", "role")
+    page = past_screens.open("doctor", "/login", WALL).page
+    page.clock.install()
+    page.goto(past_screens.ward.url + "/clinic")
+    page.wait_for_selector("[data-patient]")
+    page.route("**/api/v1/clinic*", lambda route: route.abort())
+    page.clock.fast_forward(200_000)
+    expect(page.locator("[data-stale]")).to_be_visible(timeout=10_000)
+
+
+@pytest.mark.parametrize(("size", "lang"), [(PHONE, "zh"), (WALL, "zh"), (PHONE, "en"), (WALL, "en")])
+def test_accessible_in_both_languages(past_screens: Screens, size: tuple[int, int], lang: str) -> None:
+    screen = past_screens.open("doctor", f"/clinic?lang={lang}", size, lang, bypass_csp=True)
+    screen.page.wait_for_selector("[data-patient]")
+    assert screen.violations() == []
+    assert not screen.overflows()
+    screen.page.goto(f"{past_screens.ward.url}{PAGE}&lang={lang}")
+    drawn(screen)
+    assert screen.violations() == []
+    assert not screen.overflows()
+    if lang == "en":
+        assert foreign_words(screen.page.locator("main").inner_text(), NAMES) == set()

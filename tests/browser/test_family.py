@@ -1,0 +1,133 @@
+"""What a family sees in a real browser: calm words, the consent's scope in page and JSON, and an end within seconds."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.past import BED, NAME, WHO, raised
+from tests.browser.screens import PHONE, WALL, Screens, foreign_words
+from tests.browser.wards import Ward
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(150)]
+# Words of wards and monitors that have no place on a family's screen, nor in what it is told.
+LOUD = (
+    "报警",
+    "警报",
+    "告警",
+    "紧急",
+    "危险",
+    "异常",
+    "上限",
+    "下限",
+    "alarm",
+    "alert",
+    "danger",
+    "urgent",
+    "limit",
+    "critical",
+    "abnormal",
+)
+NAMES = {NAME, BED, "陈女士", "周医生", "梅护士"}
+SEEN_ALL = {"summary", "vitals", "alerts", "looks"}
+
+
+def told(ward: Ward, login: str) -> Any:
+    return ward.person(login).get(f"/family/{WHO}")
+
+
+def loud(text: str) -> list[str]:
+    return [word for word in LOUD if word in text.lower()]
+
+
+def state(page: Page, word: str, within_s: float = 25) -> None:
+    expect(page.locator("[data-state]")).to_have_attribute("data-state", word, timeout=within_s * 1000)
+
+
+def test_calm_words_large_letters_and_only_what_was_consented_to(past_screens: Screens) -> None:
+    screen = past_screens.open("daughter", "/", PHONE, bypass_csp=True)
+    page = screen.page
+    expect(page.locator("h1")).to_have_text(NAME)
+    state(page, "steady")
+    expect(page.locator("[data-week]")).to_have_count(7)
+    assert {"as_usual"} <= {row.get_attribute("data-compared") for row in page.locator("[data-week]").all()}
+    assert loud(page.locator("body").inner_text()) == []
+    document = told(past_screens.ward, "daughter")
+    assert set(document["scope"]["classes"]) == SEEN_ALL
+    del document["scope"]
+    assert loud(json.dumps(document, ensure_ascii=False)) == []
+    sizes = page.evaluate("sel => [...document.querySelectorAll(sel)].map(e => parseFloat(getComputedStyle(e).fontSize))", "main *")
+    assert min(sizes) >= 18
+    assert page.locator("h1").evaluate("e => parseFloat(getComputedStyle(e).fontSize)") >= 30
+    assert page.locator(".how").evaluate("e => parseFloat(getComputedStyle(e).fontSize)") >= 30
+    for button in page.get_by_role("button").all():
+        box = button.bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= 60
+    assert not screen.overflows()
+    page.click("[data-act=looks]")
+    expect(page.locator("[data-part=looks]")).to_contain_text("陈女士（家属）看了家属页面")
+
+
+@pytest.mark.parametrize(("size", "lang"), [(PHONE, "zh"), (WALL, "zh"), (PHONE, "en"), (WALL, "en")])
+def test_accessible_in_both_languages(past_screens: Screens, size: tuple[int, int], lang: str) -> None:
+    screen = past_screens.open("daughter", f"/family?lang={lang}", size, lang, bypass_csp=True)
+    expect(screen.page.locator("[data-week]")).to_have_count(7)
+    assert screen.violations() == []
+    if lang == "en":
+        assert foreign_words(screen.page.locator("main").inner_text(), NAMES | {"中文"}) == set()
+
+
+def test_out_of_scope_is_neither_in_the_page_nor_in_the_answer(past_screens: Screens) -> None:
+    past_screens.expected += ["404"]
+    document = told(past_screens.ward, "cousin")
+    assert document.keys() == {"t_ms", "tz", "resident", "scope", "state", "contact_ms", "missing"}
+    page = past_screens.open("cousin", "/", PHONE).page
+    state(page, "steady")
+    assert page.locator("[data-part]").evaluate_all("list => list.map(e => e.dataset.part)") == ["scope"]
+    for path in (f"/family/{'wang'}", f"/residents/{WHO}/looks", f"/residents/{'wang'}"):
+        assert past_screens.ward.person("cousin").client.get(f"/api/v1{path}").status_code == 404
+    empty = past_screens.open("kin", "/", PHONE, bypass_csp=True)
+    expect(empty.page.locator("[data-state=empty]")).to_be_visible()
+    assert empty.violations() == []
+
+
+def test_how_care_handles_a_call_in_calm_words(past_screens: Screens) -> None:
+    ward = past_screens.ward
+    page = past_screens.open("daughter", "/", PHONE).page
+    state(page, "steady")
+    ward.call(WHO)
+    state(page, "changed")
+    carer = ward.person("mei")
+    alert_id = raised(ward)
+    carer.act(alert_id, "claim")
+    state(page, "handled")
+    assert loud(page.locator("body").inner_text()) == []
+    carer.act(alert_id, "arrive")
+    carer.act(alert_id, "resolve", outcome="helped")
+    expect(page.locator("[data-part=handling]")).to_contain_text("已处理好", timeout=25_000)
+    assert loud(json.dumps({key: value for key, value in told(ward, "daughter").items() if key != "scope"})) == []
+
+
+def test_a_lost_connection_is_said_and_a_withdrawal_empties_the_page_within_five_seconds(past_screens: Screens) -> None:
+    past_screens.expected += ["404", "ERR_FAILED", "Failed to load"]
+    ward = past_screens.ward
+    page = past_screens.open("cousin", "/", PHONE).page
+    state(page, "steady")
+    page.route("**/api/v1/family/**", lambda route: route.abort())
+    expect(page.locator("[data-lost]")).to_be_visible(timeout=40_000)
+    page.unroute("**/api/v1/family/**")
+    expect(page.locator("[data-lost]")).to_have_count(0, timeout=20_000)
+
+    operator = ward.person("ops")
+    rows = operator.get(f"/residents/{WHO}/consents")["consents"]
+    (row,) = [row for row in rows if row["grantee_name"] == "表妹"]
+    operator.client.post(f"/api/v1/consents/{row['id']}/withdraw").raise_for_status()
+    begun = time.perf_counter()
+    state(page, "ended", 5)
+    assert time.perf_counter() - begun < 5
+    expect(page.locator("main")).not_to_contain_text(NAME)
