@@ -16,6 +16,7 @@ PACKAGES = ("analytics", "dashboards", "devices", "firmware_sim", "gateway")
 # Program -> Debian package. Daemons stand in sbin, which is not on everybody's PATH.
 PROGRAMS = {
     "chromium": "chromium",
+    "dbus-daemon": "dbus-daemon",
     "faketime": "faketime",
     "fc-list": "fontconfig",
     "mosquitto": "mosquitto",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -66,8 +67,13 @@ class SystemRadio:
         """Nothing to do."""
 
     async def gone(self) -> None:
-        """Never known by itself: silence of the scan tells."""
-        await asyncio.Event().wait()
+        """Return when BlueZ's daemon is gone; of other systems only the silence of the scan tells."""
+        if sys.platform == "linux":
+            from gateway.collect.ble.bluez import left
+
+            await left()
+        else:
+            await asyncio.Event().wait()
 
     def scanner(self, heard: Heard) -> BleakScanner:
         """Bleak's scanner of this platform."""
