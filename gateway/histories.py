@@ -66,6 +66,7 @@ class Histories:
             keys = ", ".join(".".join(str(part) for part in one["loc"]) or "table" for one in error.errors())
             raise ConfigError(f"history.influx: wrong or unknown: {keys}") from error
         self._add(sink, journal, clock, ops)
+        self._work["history.influx.fill"] = sink.fill(self.history)
 
     def _add(self, sink: Sink, journal: Journal, clock: Clock, ops: Ops) -> None:
         self._sinks.append(sink)

@@ -8,9 +8,12 @@ for longer than the budget is let go (the journal may drop its days, so that no 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gateway.clock import NS_PER_S, Clock
 from gateway.journal import Journal, JournalGone
@@ -47,6 +50,27 @@ class Batch:
     def last(self) -> int:
         """Offset of the last entry."""
         return self.blocks[-1].last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Kept readings of one series, by time: t_ms int64[n] UTC, value float64[n] (NaN = none), quality and mark uint16[n]."""
+
+    device: str
+    quantity: str
+    origin: int
+    t_ms: NDArray[np.int64]
+    value: NDArray[np.float64]
+    quality: NDArray[np.uint16]
+    mark: NDArray[np.uint16]
+
+
+class Kept(Protocol):
+    """A history that another sink can be filled up from."""
+
+    def pieces(self, from_ms: int, to_ms: int) -> AsyncIterator[Piece]:
+        """Everything measured in [from, to), in pieces of a bounded size."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +237,12 @@ class HistoryRunner:
             "lag_s": round(self.lag_s, 1),
             "rejected": self.rejected,
         }
+
+
+def begin_of(block: StoredBlock) -> int:
+    """When the first entry of a block came in, UTC ns."""
+    readings = block.readings
+    return time_of(block) if readings is None or not len(readings) else int(readings.t_received_ns.min())
 
 
 def time_of(block: StoredBlock) -> int:

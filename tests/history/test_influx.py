@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 from collections.abc import AsyncIterator, Iterable
@@ -27,7 +28,7 @@ from gateway.readings import StoredBlock
 from gateway.store import Writer
 from tests.history.influx_server import Answer, Server, parse, recording
 from tests.history.test_runner import placed, running
-from tests.history.twin import random_blocks, row_block
+from tests.history.twin import feed, random_blocks, row_block, sink_at
 from tests.support.blocks import START_NS
 
 ODD = st.text(st.sampled_from('abc ,="\\\n\r\t\0é心#'), max_size=8)
@@ -234,6 +235,30 @@ async def test_from_the_journal_through_every_trouble_once(tmp_path: Path, seed:
                 await clock.sleep(0.01)
         await sink.close()
     assert sorted(fields["value"] for fields in server.points.values()) == list(range(place.value))
+
+
+async def test_what_the_journal_dropped_comes_from_the_other_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.history.influx.sink.FILL_EVERY_S", 0.02)
+    blocks = [row_block(1 + 100 * i, START_NS + i * 100 * 10**9, "dev", "hr", [float(100 * i + k) for k in range(100)]) for i in range(6)]
+    blocks.append(row_block(601, START_NS + 250 * 10**9, "dev", "temp", [36.0 + k / 10 for k in range(10)]))
+    async with recording() as server, sink_at(tmp_path / "history.sqlite") as kept:
+        await feed(kept, blocks, random.Random(1))
+        await kept.flush()
+        async with sink_to(server, tmp_path) as sink:
+            await sink.write(Batch(blocks=tuple(blocks[:2])))
+        async with sink_to(server, tmp_path) as sink:
+            sink._ops.fault("history.missed", "influx")
+            filling = asyncio.create_task(sink.fill(kept.history))
+            await sink.missed(201, 400)  # of the journal's blocks 2 and 3 nothing is left
+            await sink.write(Batch(blocks=tuple(blocks[4:6])))
+            server.answers = [Answer(503), Answer(204)]
+            while sink._ops.faults():
+                await sink._clock.sleep(0.01)
+            filling.cancel()
+            await asyncio.gather(filling, return_exceptions=True)
+    values = [(measurement, fields["value"]) for (measurement, _, _), fields in server.points.items()]
+    # the readings on the gap's edges are there from both sides at the same time, and so they are there once
+    assert sorted(values) == sorted([("hr", float(value)) for value in range(600)] + [("temp", 36.0 + k / 10) for k in range(10)])
 
 
 # --- configuration ----------------------------------------------------------------------------------------------------

@@ -14,8 +14,9 @@ import math
 import re
 from collections.abc import Iterator
 
-from devices.codes import QUANTITIES
+from devices.codes import BY_KEY, QUANTITIES
 from devices.model import Quality
+from gateway.history.base import Piece
 from gateway.readings import ReadingBlock, StoredBlock
 from gateway.vocabulary import Origin
 
@@ -85,6 +86,22 @@ def of_block(block: StoredBlock) -> Iterator[tuple[int, str | Unfit]]:
             yield block.first + at, line(series, value, quality, mark, t_ns + turn)
         except Unfit as error:
             yield block.first + at, error
+
+
+def of_piece(piece: Piece) -> list[str]:
+    """Lines of kept readings, whose times are whole milliseconds; what cannot be said is left out (it was refused before)."""
+    try:
+        series = head(piece.device, BY_KEY[piece.quantity].index, piece.origin)
+    except Unfit:
+        return []
+    found, before, turn = [], -1, 0
+    columns = (piece.value.tolist(), piece.quality.tolist(), piece.mark.tolist(), piece.t_ms.tolist())
+    for value, quality, mark, t_ms in zip(*columns, strict=True):
+        turn = turn + 1 if t_ms == before else 0
+        before = t_ms
+        if not quality & WAVE and not math.isinf(value):
+            found.append(line(series, value, quality, mark, t_ms * 1_000_000 + turn))
+    return found
 
 
 def _columns(readings: ReadingBlock) -> Iterator[tuple[int, int, int, float, int, int, int]]:

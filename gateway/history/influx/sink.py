@@ -8,20 +8,23 @@ a wrong bucket or a conflict of types, said as a fault, and the journal keeps al
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import apsw
 
 from gateway.clock import Clock
-from gateway.history.base import Batch, Rejected, SinkDown, WriteResult
+from gateway.history.base import MISSED_FAULT, Batch, Kept, Rejected, SinkDown, WriteResult, begin_of, time_of
 from gateway.history.influx.client import Door, Refused
-from gateway.history.influx.lines import Unfit, of_block
+from gateway.history.influx.lines import Unfit, of_block, of_piece
 from gateway.ops import Ops
-from gateway.store import Component, Database, cursor
+from gateway.store import Component, Database, StoreError, cursor
 
 JOURNAL = "journal"
 MAX_LETTERS = 10_000  # more are counted, not kept
 MAX_REFUSED = 20  # of one batch, or a quarter of it
 FAULT = "history.rejected"
+FILL_EVERY_S = 30.0
+LONGEST_GAP_NS = 400 * 86_400 * 10**9
 
 COMPONENT = Component(
     "influx",
@@ -32,12 +35,21 @@ COMPONENT = Component(
             PRIMARY KEY(lineage, "offset")
         ) STRICT, WITHOUT ROWID;
         CREATE TABLE missed(
-            lineage TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, t_ns INTEGER NOT NULL, PRIMARY KEY(lineage, first)
+            lineage TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, from_ns INTEGER NOT NULL, to_ns INTEGER,
+            PRIMARY KEY(lineage, first)
         ) STRICT, WITHOUT ROWID;
+        CREATE TABLE settled(one INTEGER PRIMARY KEY CHECK(one = 1), t_ns INTEGER NOT NULL) STRICT;
         """,
     ),
 )
 COMPONENTS = (cursor.COMPONENT, COMPONENT)
+
+
+_GAP = "SELECT lineage, first, from_ns, to_ns FROM missed WHERE to_ns IS NOT NULL ORDER BY first LIMIT 1"
+
+
+def _filled(conn: apsw.Connection, gap: tuple[str, int, int, int]) -> None:
+    conn.execute("DELETE FROM missed WHERE lineage = ? AND first = ?", gap[:2])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +71,7 @@ class _Progress:
     accepted: int = 0
     most: int = MAX_REFUSED
     by_server: int = 0
+    t_ns: int | None = None  # when the last of it came in; None while it is not complete
 
 
 class InfluxSink:
@@ -75,6 +88,7 @@ class InfluxSink:
         self._clock = clock
         self._ops = ops
         self._lineage = ""
+        self._open = True  # a gap may wait for its end
 
     async def resume(self, lineage: str, first: int, head: int) -> int:
         """The place; a journal that the file does not know is sent from its beginning."""
@@ -87,6 +101,8 @@ class InfluxSink:
         """Send a batch; what is settled when it fails stays settled."""
         lines: list[tuple[int, str]] = []
         progress = _Progress(settled=self.safe)
+        if self._open and batch.last > self.safe:
+            await self._close_gap(begin_of(batch.blocks[0]))
         for block in batch.blocks:
             for offset, said in of_block(block):
                 if offset <= self.safe:
@@ -103,7 +119,7 @@ class InfluxSink:
             if progress.settled > self.safe:
                 await self._settle(progress)
             raise
-        progress.settled = batch.last
+        progress.settled, progress.t_ns = batch.last, time_of(batch.blocks[-1])
         await self._settle(progress)
         return WriteResult(
             accepted=progress.accepted, rejected=tuple(Rejected(offset=offset, reason=reason) for offset, reason, _ in progress.rejected)
@@ -142,6 +158,8 @@ class InfluxSink:
                 conn.executemany(
                     'INSERT OR REPLACE INTO refused(lineage, "offset", t_ns, reason, line) VALUES(?, ?, ?, ?, ?)', letters[: max(0, room)]
                 )
+            if progress.t_ns is not None:
+                conn.execute("INSERT OR REPLACE INTO settled(one, t_ns) VALUES(1, ?)", (progress.t_ns,))
             cursor.put(conn, JOURNAL, lineage, upto)
 
         await self._db.write(unit, rows=1 + len(letters))
@@ -151,14 +169,53 @@ class InfluxSink:
 
     async def missed(self, first: int, last: int) -> None:
         """The journal dropped these before the server was back: noted, and the place goes on behind them."""
-        lineage, now_ns = self._lineage, self._clock.now_ns()
+        lineage = self._lineage
 
         def unit(conn: apsw.Connection) -> None:
-            conn.execute("INSERT OR REPLACE INTO missed(lineage, first, last, t_ns) VALUES(?, ?, ?, ?)", (lineage, first, last, now_ns))
+            conn.execute(
+                "INSERT OR REPLACE INTO missed(lineage, first, last, from_ns) VALUES(?, ?, ?, coalesce((SELECT t_ns FROM settled), 0))",
+                (lineage, first, last),
+            )
             cursor.put(conn, JOURNAL, lineage, last)
 
         await self._db.write(unit)
         self.safe = last
+        self._open = True
+
+    async def _close_gap(self, t_ns: int) -> None:
+        """What comes now came in at `t_ns`: the gap before it ends there."""
+
+        def unit(conn: apsw.Connection) -> None:
+            conn.execute("UPDATE missed SET to_ns = ? WHERE to_ns IS NULL", (t_ns,))
+
+        await self._db.write(unit)
+        self._open = False
+
+    async def fill(self, kept: Kept | None) -> None:
+        """Send what was missed from another history, for ever; without one the gaps stay a fault."""
+        while True:
+            await self._clock.sleep(FILL_EVERY_S)
+            gap = await self._db.read(lambda conn: conn.execute(_GAP).fetchone())
+            if gap is None or kept is None:
+                continue
+            try:
+                count = await self._fill_gap(kept, gap[2], gap[3])
+                await self._db.write(partial(_filled, gap=gap))
+            except (SinkDown, StoreError):
+                self._ops.counters["history.influx.fill_failed"] += 1  # the whole gap comes again, and makes the same points
+                continue
+            self._ops.counters["history.influx.filled"] += count
+            if await self._db.read(lambda conn: conn.execute("SELECT count(*) FROM missed").get) == 0:
+                self._ops.clear(MISSED_FAULT, self.name)
+
+    async def _fill_gap(self, kept: Kept, from_ns: int, to_ns: int) -> int:
+        progress = _Progress(settled=0)
+        async for piece in kept.pieces(max(from_ns, to_ns - LONGEST_GAP_NS) // 1_000_000, to_ns // 1_000_000 + 1):
+            lines = of_piece(piece)
+            for at in range(0, len(lines), self.batch_readings):
+                await self._send([(0, text) for text in lines[at : at + self.batch_readings]], progress)
+        self._ops.counters["history.influx.rejected"] += len(progress.rejected)
+        return progress.accepted
 
     async def letters(self, limit: int = 100) -> list[Letter]:
         """What was refused, newest first."""

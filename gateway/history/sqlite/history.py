@@ -6,8 +6,9 @@ group's place is in the file by then, what is beyond it is not. Gaps stay gaps: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import apsw
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devices.codes import BY_KEY, QUANTITIES
+from gateway.history.base import Piece
 from gateway.history.sqlite import reader
 from gateway.history.sqlite.chunks import Points
 from gateway.history.sqlite.reader import Buckets
@@ -27,6 +29,7 @@ MINUTE_MS = 60_000
 MAX_POINTS = 200_000
 MAX_ROWS = 10_000
 MAX_BUCKETS = 20_000
+PIECE_MS = 3_600_000
 
 
 class TooManyPoints(ValueError):
@@ -130,6 +133,21 @@ class History:
             return lines
 
         return await self._db.read(read)
+
+    async def pieces(self, from_ms: int, to_ms: int) -> AsyncIterator[Piece]:
+        """Everything measured in [from, to), series by series, an hour at a time; for another sink that missed it."""
+        known = await self._db.read(lambda conn: list(conn.execute("SELECT id, device, quantity, origin FROM series ORDER BY id")))
+        for number, device, quantity, origin in known:
+            for begin in range(from_ms, to_ms, PIECE_MS):
+                span = (begin, min(begin + PIECE_MS, to_ms))
+                found = await self._db.read(
+                    partial(reader.piece, snapshot=self._tail(), device=device, series=number, from_ms=span[0], to_ms=span[1])
+                )
+                if len(found):
+                    yield Piece(
+                        device=device, quantity=QUANTITIES[quantity].key, origin=origin,
+                        t_ms=found.t_ms, value=found.value, quality=found.quality, mark=found.mark,
+                    )  # fmt: skip
 
     async def rows(self, device: str, quantity: str | None, from_ns: int, to_ns: int, limit: int = 1_000, after: int = 0) -> list[Row]:
         """Single readings measured in [from, to) with ids beyond `after`, by id; the last two minutes' may still be on their way."""

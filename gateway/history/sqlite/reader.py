@@ -95,6 +95,17 @@ def points(conn: apsw.Connection, snapshot: Snapshot, device: str, quantity: str
     return joined.at(np.argsort(joined.t_ms, kind="stable"))
 
 
+def piece(conn: apsw.Connection, snapshot: Snapshot, device: str, series: int, from_ms: int, to_ms: int) -> Points:
+    """Every reading of one series of [from, to), by time."""
+    parts = [
+        _packed(conn, series, from_ms, to_ms),
+        _rows(conn, series, from_ms, to_ms),
+        _newer(conn, snapshot, device, series, from_ms, to_ms),
+    ]
+    joined = Points.joined([part for part in parts if len(part)])
+    return joined.at(np.argsort(joined.t_ms, kind="stable"))
+
+
 def _packed(conn: apsw.Connection, series: int, from_ms: int, to_ms: int) -> Points:
     """Readings of [from, to) from chunks."""
     found = list(
