@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -39,7 +39,7 @@ class Clinic:
 
     def __init__(self, sight: Sight) -> None:
         self._sight = sight
-        self._before: dict[str, tuple[int, int | None]] = {}  # resident -> (when looked up, score of a day ago)
+        self._before: dict[str, tuple[int, dict[str, Any] | None]] = {}  # resident -> (when looked up, score of a day ago)
         self._bands: dict[tuple[str, str], tuple[int, past.Band]] = {}
 
     # --- the list ----------------------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ class Clinic:
             "age": age_of(resident, now_ns, self._sight.tz_of(resident)),
             "sex": resident.sex,
             "news2": score,
-            "change": None if score is None or before is None else score["total"] - before,
+            "change": change_of(score, before),
             "monitoring": vitals.monitoring,
             "monitoring_since_ms": vitals.monitoring_since_ms,
             "vitals": vitals.vitals,
@@ -78,7 +78,7 @@ class Clinic:
         tile = self._sight.tile(resident_id, now_ns)
         return Vitals() if tile is None else self._sight.present.vitals(tile, now_ns)
 
-    async def _score_before(self, resident: Resident, now_ms: int) -> int | None:
+    async def _score_before(self, resident: Resident, now_ms: int) -> dict[str, Any] | None:
         """Score of the four hours a day ago; kept for some minutes."""
         history = self._sight.history
         if history is None:
@@ -90,7 +90,7 @@ class Clinic:
         spans = past.spans_of(self._sight.view, resident.id, to - scores.BAR_MS, to)
         told = {key: await past.bucketed(history, spans, key, past.QUARTER_MS) for key in scores.KEYS} if spans else {}
         bars = scores.trend(told, await self._entries(resident), to - scores.BAR_MS, to)
-        found = bars[-1]["total"] if bars else None
+        found = bars[-1] if bars else None
         if len(self._before) >= MAX_KEPT:
             self._before.clear()
         self._before[resident.id] = (now_ms, found)
@@ -188,6 +188,13 @@ class Clinic:
             self._bands.clear()
         self._bands[resident.id, key] = (now_ms, band)
         return band
+
+
+def change_of(score: Mapping[str, Any] | None, before: Mapping[str, Any] | None) -> int | None:
+    """How the score differs from the one of a day ago; None where either misses a part that the other has: that would be no change."""
+    if score is None or before is None or score["missing"] != before["missing"]:
+        return None
+    return int(score["total"] - before["total"])
 
 
 def age_of(resident: Resident, now_ns: int, tz: str) -> int | None:

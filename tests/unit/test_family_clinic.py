@@ -16,6 +16,7 @@ from devices.codes import BY_KEY
 from devices.model import Quality
 from gateway.history.sqlite.history import Span
 from gateway.query import past, scores, strips
+from gateway.query.clinic import change_of
 from gateway.query.family import handling, state_of
 from gateway.query.wall import Vitals
 from gateway.registry import consents
@@ -139,6 +140,14 @@ def test_a_score_without_what_staff_enter_is_partial() -> None:
     assert score == {"total": 10, "single3": True, "known": 7, "partial": False, "missing": []}
     old = {key: {**vital, "t_ms": now_ms - 86_400_000} for key, vital in seen.items()}
     assert scores.now_json(WHO, old, now_ms) is None, "what is a day old is no score"
+
+
+def test_only_scores_of_the_same_parts_are_compared() -> None:
+    one: dict[str, Any] = {"total": 3, "missing": ["o2"]}
+    assert change_of(one, {"total": 1, "missing": ["o2"]}) == 2
+    assert change_of(one, {"total": 1, "missing": []}) is None
+    assert change_of(one, None) is None
+    assert change_of(None, one) is None
 
 
 @pytest.mark.parametrize(

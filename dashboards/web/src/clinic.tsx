@@ -158,6 +158,13 @@ function Readout({ shown }: { shown: Page }) {
   );
 }
 
+function Monitored({ shown }: { shown: Page }) {
+  const { monitoring, monitoring_since_ms: since } = shown;
+  if (monitoring === "live") return null;
+  const at = since === null ? t("value.none") : when(since, shown.tz);
+  return <p class="stale" data-monitoring={monitoring}>{t(`clinic.monitoring.${monitoring}`, { at })}</p>;
+}
+
 function Resident({ shown, width }: { shown: Page; width: number }) {
   const frame: Frame = useMemo(() => ({ from: shown.from_ms, to: shown.to_ms, tz: shown.tz, range: shown.range }), [shown]);
   const groups = useMemo(() => grouped(shown.strips), [shown, lang.value]);
@@ -168,6 +175,7 @@ function Resident({ shown, width }: { shown: Page; width: number }) {
         <h1>{known.name} <span class="fine">{known.place} {known.age === null ? "" : t("clinic.years", { n: known.age })}</span></h1>
         <span>{t("clinic.news2")} <Badge score={shown.news2} /> <span class="fine">{shown.news2 === null ? "" : parts(shown.news2)}</span></span>
       </div>
+      <Monitored shown={shown} />
       <p class="fine">{t("clinic.usual")}</p>
       {groups.map((group) => <StripView key={`${group.name}${shown.range}`} name={group.name} strips={group.strips} frame={frame} />)}
       <Readout shown={shown} />
