@@ -66,7 +66,15 @@ class HealthRecord:
             target = _target(name, one, core.data_dir, db, clock)
             found._targets.append(target)
             found.senders.append(
-                Sender(db, target, form, lambda kind, key: describe(core.registry.view, kind, key), clock, core.ops, _options(one))
+                Sender(
+                    db,
+                    target,
+                    form,
+                    lambda kind, key: describe(core.registry.view, kind, key, clock.now_ns()),
+                    clock,
+                    core.ops,
+                    _options(one),
+                )
             )
 
         async def told(offset: int) -> list[dict[str, str]]:
@@ -131,13 +139,20 @@ async def send(db: Database, args: Mapping[str, Any]) -> dict[str, Any]:
     return {"again": await db.write(lambda conn: outbox.retry(conn, states, None if item is None else int(item)))}
 
 
-def describe(view: RegistryView, kind: str, key: str) -> dict[str, Any]:
-    """What the registry knows of a resident or a device."""
+def describe(view: RegistryView, kind: str, key: str, now_ns: int) -> dict[str, Any]:
+    """What the registry knows of a resident or a device; a resident who has simulated devices only is simulated, too."""
     if kind == "Patient":
         resident = view.residents.get(key)
         if resident is None:
             return {}
-        return {"number": resident.code or key, "name": resident.name, "birth_date": resident.birth_date, "sex": resident.sex}
+        worn = [view.devices[device] for device in view.devices_of(key, now_ns) if device in view.devices]
+        return {
+            "number": resident.code or key,
+            "name": resident.name,
+            "birth_date": resident.birth_date,
+            "sex": resident.sex,
+            "test": bool(worn) and not any(_real(device.origin) for device in worn),
+        }
     if key == GATEWAY:
         return {}
     device = view.devices.get(key)
@@ -148,8 +163,12 @@ def describe(view: RegistryView, kind: str, key: str) -> dict[str, Any]:
         "kind": device.kind,
         "maker": device.facts.get("manufacturer", ""),
         "serial": device.facts.get("serial", ""),
-        "test": Origin(device.origin) not in (Origin.LIVE, Origin.IMPORT),
+        "test": not _real(device.origin),
     }
+
+
+def _real(origin: int) -> bool:
+    return Origin(origin) in (Origin.LIVE, Origin.IMPORT)
 
 
 def _settings(name: str, raw: Mapping[str, Any]) -> BaseModel:

@@ -44,8 +44,9 @@ def items_of(event: EventRow, view: RegistryView, kinds: Collection[str], told: 
             record={**record, **more},
         )
 
-    # The state only: what changes with every repetition of an alert would be a new version each time.
-    found = [item(ItemKind.ISSUE, event.subject, at=raw["raised_ns"]), item(ItemKind.TASK, f"task.{event.subject}")]
+    # Only what the finding shows: a step of the ladder changes the task, and is no new version of the finding.
+    shown = {name: part for name, part in record["view"].items() if name not in ("step", "next_step_ns", "code")}
+    found = [item(ItemKind.ISSUE, event.subject, at=raw["raised_ns"], view=shown), item(ItemKind.TASK, f"task.{event.subject}")]
     if told:
         people = sorted(({"id": one["id"], "name": one["name"]} for one in told), key=lambda one: one["id"])
         found.append(item(ItemKind.MESSAGE, f"message.{event.subject}.{raw['version']}", told=people, why=event.body["why"]))
