@@ -14,7 +14,7 @@ import numpy as np
 from devices.codes import QUANTITIES, Kind
 from devices.model import Quality
 from gateway.clock import SystemClock
-from gateway.history.base import Batch
+from gateway.history.base import Batch, Sink
 from gateway.history.sqlite import COMPONENTS, SqliteSink
 from gateway.history.sqlite.chunks import Points
 from gateway.history.sqlite.schema import SILENT
@@ -181,7 +181,7 @@ async def sink_at(
         writer.close()
 
 
-async def feed(sink: SqliteSink, blocks: Sequence[StoredBlock], rng: random.Random) -> None:
+async def feed(sink: Sink, blocks: Sequence[StoredBlock], rng: random.Random) -> None:
     """Offer blocks in batches of any size."""
     at = 0
     while at < len(blocks):
