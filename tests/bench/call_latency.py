@@ -61,16 +61,17 @@ class Row:
     name: str
     rate: float
     took_s: list[float] = field(default_factory=list)
+    puback_s: list[float] = field(default_factory=list)  # the broker's share of it
     acked_per_s: float = 0.0
     missing: int = 0
 
     def line(self) -> str:
-        took = sorted(self.took_s)
+        def ms(times_s: list[float], share: float) -> str:
+            return f"{sorted(times_s)[min(len(times_s) - 1, int(share * len(times_s)))] * 1000:8.0f}" if times_s else "       -"
 
-        def ms(share: float) -> str:
-            return f"{took[min(len(took) - 1, int(share * len(took)))] * 1000:8.0f}" if took else "       -"
-
-        return f"{self.name:28s} {len(took):5d} {ms(0.5)} {ms(0.95)} {ms(0.99)} {ms(1.0)}   {self.acked_per_s:8.0f}/s  {self.missing}"
+        whole = " ".join(ms(self.took_s, share) for share in (0.5, 0.95, 0.99, 1.0))
+        broker = " ".join(ms(self.puback_s, share) for share in (0.5, 0.99))
+        return f"{self.name:24s} {len(self.took_s):5d} {whole}  | {broker}  | {self.acked_per_s:7.0f}/s  {self.missing}"
 
 
 def measure(gateway: Gateway, screen: Screen, buttons: list[Button], pressed: dict[str, int], row: Row) -> Row:
@@ -83,15 +84,17 @@ def measure(gateway: Gateway, screen: Screen, buttons: list[Button], pressed: di
             until("the load runs", lambda: load.acked > min(1000, row.rate), 60)
         acked, began_s = load.acked if load else 0, time.monotonic()
         published: list[tuple[tuple[str, int], float]] = []
+        acks: list[tuple[Button, int, float]] = []
         for i in range(CALLS):
             time.sleep(max(0.0, began_s + i * EVERY_S - time.monotonic()))
             button = buttons[i % len(buttons)]
             pressed[button.device] += 1
             published.append(((button.device, pressed[button.device]), time.monotonic()))
-            button.call()
+            acks.append((button, button.call().mid, published[-1][1]))
         until("all calls are on the screen", lambda: all(key in screen.heard_s for key, _ in published) or _over(published), 60)
         row.acked_per_s = ((load.acked if load else 0) - acked) / (time.monotonic() - began_s)
         row.took_s = [screen.heard_s[key] - at_s for key, at_s in published if key in screen.heard_s]
+        row.puback_s = [button.puback_s[mid] - at_s for button, mid, at_s in acks if mid in button.puback_s]
         row.missing = len(published) - len(row.took_s)
     return row
 
@@ -116,7 +119,8 @@ def rows_on(folder: Path, rows: list[Row], mosquitto_port: int | None = None) ->
 
 def main() -> int:
     """0 when every call came to the screen."""
-    print(f"{'call -> SSE event, ms':28s} {'calls':>5s} {'p50':>8s} {'p95':>8s} {'p99':>8s} {'max':>8s}   {'load':>10s}  missing")
+    heads = " ".join(f"{name:>8s}" for name in ("p50", "p95", "p99", "max"))
+    print(f"{'call -> SSE event, ms':24s} {'calls':>5s} {heads}  | PUBACK p50      p99  | accepted load  missing")
     embedded = [Row("embedded, quiet", 0), Row("embedded, 1000 msg/s", 1000), Row("embedded, flooded", FLOOD)]
     other = [Row("Mosquitto, quiet", 0), Row("Mosquitto, 2000 msg/s", 2000), Row("Mosquitto, flooded", FLOOD)]
     with tempfile.TemporaryDirectory(prefix="anxin-") as temp:

@@ -30,11 +30,16 @@ class Button:
         self.client = paho.Client(CallbackAPIVersion.VERSION2, client_id=f"{device}-{boot_id}", protocol=paho.MQTTv311)
         self.client.username_pw_set(device, gateway.tokens.get(device, "nobody"))
         self.client.reconnect_delay_set(1, 1)
+        self.puback_s: dict[int, float] = {}  # packet id -> monotonic seconds of its PUBACK
         self.client.on_connect = self._on_connect
+        self.client.on_publish = self._on_publish
         self.client.on_message = lambda _client, _data, message: self.acks.append(json.loads(message.payload))
 
     def _on_connect(self, client: paho.Client, _data: Any, _flags: Any, _reason: Any, _properties: Any) -> None:
         client.subscribe(f"anxin/ack/{self.device}", 1)
+
+    def _on_publish(self, _client: paho.Client, _data: Any, packet_id: int, _reason: Any, _properties: Any) -> None:
+        self.puback_s[packet_id] = time.monotonic()
 
     def __enter__(self) -> Self:
         self.client.connect_async("127.0.0.1", self.gateway.mqtt_port, keepalive=10)
