@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from firmware_sim.ble.peripheral import Peripheral
 from gateway.clock import SystemClock
 from gateway.collect.ble.radio import radio
-from tests.support.ble_town import address, frames_of, gateway_of, links_of, room_radio, until, ward_of
+from tests.support.ble_town import QUICK, address, frames_of, gateway_of, links_of, room_radio, until, ward_of
 
 HEART = "gatt/180d/2a37"
 
@@ -122,6 +123,20 @@ async def test_a_pulled_adapter_is_a_fault_until_it_is_back(tmp_path: Path, capl
             assert {row["cause"] for row in links_of(node, "w-0-0")} <= {"link lost", "adapter lost"}
     lines = [record.getMessage() for record in caplog.records if record.name.startswith("anxin")]
     assert [("back" in line) for line in lines] == [False, True, False, True]
+
+
+@pytest.mark.timeout(30)
+async def test_a_device_that_is_connected_but_says_nothing_is_connected_anew(tmp_path: Path) -> None:
+    plan, devices = rooms(1, 1, "strap")
+    timing = replace(QUICK, silence_s=0.8)
+    async with ward_of(plan) as ward, gateway_of(tmp_path, [room_radio(ward.rooms["room-0"])], devices, timing=timing) as (node, door):
+        strap = ward.devices["w-0-0"]
+        await until("heard", lambda: "w-0-0" in door.parts.heard, 10)
+        strap.silent = True
+        await until("given up", lambda: [row["cause"] for row in links_of(node, "w-0-0")] == ["silent"], 10)
+        strap.silent = False
+        await until("streams again", lambda: len(links_of(node, "w-0-0")) == 2, 10)
+        assert strap.connects >= 2
 
 
 @pytest.mark.timeout(30)

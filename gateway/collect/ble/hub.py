@@ -266,12 +266,14 @@ class Hub:
             if good or now_ns - began_ns > parts.timing.steady_s * NS_PER_S:
                 target.failures = 0
                 parts.busy.discard(target.device)
+                parts.ops.clear("ble.session", target.device)
             else:
                 self._failed(target)
             parts.ops.counters[f"ble.ended.{cause.replace(' ', '_')}"] += 1
 
     def _session_over(self, target: Target, task: asyncio.Task[None]) -> None:
         self.sessions.pop(target.address, None)
+        self._parts.ops.clear("ble.links", self.name)  # there is one now; whoever misses one says so again
         self._parts.busy.discard(target.device)
         self._found.set()
         if not task.cancelled() and (error := task.exception()) is not None:

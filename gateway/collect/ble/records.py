@@ -115,6 +115,7 @@ class Records:
         for _ in range(ROUNDS):
             start, expected = await self._find_start()
             if expected == 0:
+                self._parts.ops.clear("ble.records", self._device)
                 return came
             fetch, self._noted = Fetch(), 0
             self._fetch = fetch
