@@ -17,7 +17,7 @@ from gateway.history.sqlite import History, SqliteSink
 from gateway.history.sqlite.keep import Limits
 from gateway.journal import Journal
 from gateway.ops import Ops
-from gateway.store import Writer
+from gateway.store import StoreError, Writer
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -44,10 +44,14 @@ class Histories:
         """Open the files of what is configured; nothing runs yet."""
         found = Histories()
         if settings.enabled:
-            sink = await asyncio.to_thread(SqliteSink.open, data_dir / "history.sqlite", writer, clock, ops)
-            found.history = sink.history
-            found._add(sink, journal, clock, ops)
-            found._work["history.retention"] = sink.retention(limits_of(settings))
+            try:
+                sink = await asyncio.to_thread(SqliteSink.open, data_dir / "history.sqlite", writer, clock, ops)
+            except StoreError as error:  # alarms do not wait for the history: the journal keeps what comes meanwhile
+                ops.fault("history.unusable", "history.sqlite", reason=str(error))
+            else:
+                found.history = sink.history
+                found._add(sink, journal, clock, ops)
+                found._work["history.retention"] = sink.retention(limits_of(settings))
         if settings.influx:
             await asyncio.to_thread(found._add_influx, settings.influx, data_dir, journal, writer, clock, ops)
         return found

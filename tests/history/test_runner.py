@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from gateway.clock import SystemClock
+from gateway.config import History as Settings
+from gateway.histories import Histories
 from gateway.history.base import Batch, HistoryRunner, Rejected, SinkDown, WriteResult, batches
 from gateway.history.sqlite import SqliteSink
 from gateway.journal import Journal
@@ -251,3 +253,13 @@ async def test_a_full_disk_stops_history_loses_nothing_and_ends(tmp_path: Path) 
 def _raise_limit(sink: SqliteSink) -> None:
     conn: apsw.Connection = sink._db._conn
     conn.pragma("max_page_count", 1_000_000)
+
+
+async def test_a_file_that_cannot_be_used_is_a_fault_and_stops_nobody(tmp_path: Path, clock: FakeClock) -> None:
+    async with placed(tmp_path, clock) as place:
+        await asyncio.to_thread((tmp_path / "history.sqlite").write_bytes, b"this is no database " * 500)
+        histories = await Histories.open(Settings(), tmp_path, place.journal, place.writer, clock, place.ops)
+        assert histories.history is None
+        assert histories.work() == {}
+        assert place.codes() == {"history.unusable"}
+        await histories.close()
