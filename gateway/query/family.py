@@ -24,7 +24,7 @@ from gateway.registry.view import Resident
 from gateway.vocabulary import AlertKind, AlertState, AlertView, Priority
 
 S_NS = 1_000_000_000
-SILENT_S = 600.0  # wearables: longer without any value is "no data"
+SILENT_S = 600.0  # wearables whose values are late by their own cadence: longer without any is "no data"
 SPOT_SILENT_S = 36 * 3600.0  # a cuff or a scale speaks once a day
 TOLD_AFTER_S = 120.0  # an unclaimed call is "being handled" by then: the house has been told, and told again
 PICTURES = ("hr", "pulse", "spo2", "resp", "temp", "sbp", "dbp", "glucose", "glucose_cgm", "steps", "sleep_total")
@@ -149,10 +149,12 @@ def state_of(resident: Resident, vitals: Vitals, contact_ms: int | None, alerts:
     if any(alert.priority >= Priority.MEDIUM or alert.kind is AlertKind.CALL for alert in open_now):
         return "changed"
     worn = [vital["state"] for key, vital in vitals.vitals.items() if BY_KEY[key].kind is Kind.CONTINUOUS]
-    silent_ms = (SILENT_S if worn else SPOT_SILENT_S) * 1000
-    if resident.status != "admitted" or contact_ms is None or to_ms(now_ns) - contact_ms > silent_ms:
+    if resident.status != "admitted" or contact_ms is None:
         return "no_data"
-    if worn and not any(state in ("live", "stale") for state in worn):
+    silent_s = (to_ms(now_ns) - contact_ms) / 1000
+    if worn and "live" not in worn and ("stale" not in worn or silent_s > SILENT_S):
+        return "no_data"
+    if not worn and silent_s > SPOT_SILENT_S:
         return "no_data"
     return "steady"
 
