@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import random
-import signal
-import subprocess
-import sys
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +15,6 @@ from gateway.ehr.targets.folder import FolderTarget
 from gateway.vocabulary import Origin
 from tests.ehr.rig import Rig, alert_items, rig, two_hundred_vitals
 from tests.ehr.support import START_NS, block
-from tests.support import ROOT, fresh_seed
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -109,58 +102,6 @@ async def test_a_full_disk_is_waited_for(tmp_path: Path) -> None:
         (tmp_path / "out").unlink()
         assert await one.drain() == {"done": 4}
         assert one.ops.faults() == ()
-
-
-CHILD = """
-import asyncio, sys
-from pathlib import Path
-from gateway.ehr.base import outbox
-from gateway.ehr.targets.folder import FolderTarget
-from tests.ehr.rig import rig, two_hundred_vitals, alert_items
-from tests.ehr.test_folder import Rig, reopened, target, SystemClock
-async def main():
-    folder = Path(sys.argv[1])
-    async with rig(folder, target=target(folder)) as one:
-        made = await reopened(one, folder)
-        made.batch = 7
-        two = Rig(one.db, made, SystemClock(), one.ops, one.sender_options)
-        await one.db.write(lambda conn: outbox.start(conn, "folder"))
-        await two.put([*two_hundred_vitals(), *alert_items(("raised",))])
-        print("up", flush=True)
-        while await two.sender.round():
-            pass
-        print("done", flush=True)
-asyncio.run(main())
-"""
-
-
-def run(folder: Path, after_s: float | None) -> bool:
-    """A sender, killed so long after it is up (None = not at all); whether it ended by itself."""
-    command = [sys.executable, "-c", CHILD, str(folder)]
-    with subprocess.Popen(command, cwd=ROOT, env=dict(os.environ, PYTHONPATH=str(ROOT)), stdout=subprocess.PIPE, text=True) as child:
-        if child.stdout is None:
-            raise RuntimeError("no pipe")
-        child.stdout.readline()
-        try:
-            child.wait(after_s)
-        except subprocess.TimeoutExpired:
-            child.send_signal(signal.SIGKILL)
-            child.wait()
-            return False
-        return child.returncode == 0
-
-
-@pytest.mark.crash
-def test_kill_at_any_time(tmp_path: Path) -> None:
-    rng = random.Random(fresh_seed())
-    kills = sum(not run(tmp_path, rng.uniform(0.0, 0.6)) for _ in range(3))
-    print(f"killed {kills} times")
-    assert run(tmp_path, None)
-    found = Counter(each["id"] for each in lines(tmp_path, "Observation"))
-    assert set(found.values()) == {1}
-    assert len(found) == 200
-    for kind, number in (("Patient", 4), ("Device", 5), ("DetectedIssue", 1), ("Task", 1), ("Communication", 1)):
-        assert len(lines(tmp_path, kind)) == number
 
 
 async def test_days_that_are_too_old_go(tmp_path: Path) -> None:

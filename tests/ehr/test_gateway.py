@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import re
-import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -23,15 +19,10 @@ from gateway.cli.app import app
 from gateway.clock import SystemClock
 from gateway.config import ConfigError, parse
 from gateway.core import Core
-from gateway.ehr.base.outbox import Address
-from gateway.ehr.base.references import ReferenceOptions
-from gateway.ehr.feed.runner import Feed, FeedOptions
-from gateway.ehr.targets.folder import FolderTarget
 from gateway.health_record import HealthRecord, describe
 from gateway.journal import Journal
 from gateway.ops import Ops
-from gateway.store import cursor
-from tests.ehr.rig import Rig
+from tests.ehr.children import CONTEXT, whole_way
 from tests.ehr.support import START_NS, block, registry, view_of
 from tests.ehr.test_feed import S, house, minute_rows
 from tests.ehr.test_folder import lines
@@ -121,57 +112,16 @@ async def test_commands_without_a_running_gateway(tmp_path: Path) -> None:
     assert (tmp_path / "data" / health_record.FILE_NAME).exists()
 
 
-CHILD = """
-import asyncio, sys
-from pathlib import Path
-from tests.ehr.test_gateway import whole_way
-asyncio.run(whole_way(Path(sys.argv[1])))
-"""
-
-
-async def whole_way(folder: Path) -> None:
-    """Feed and sender over a journal that is there, until everything is out."""
-
-    async with house(folder) as one:
-        valid = await one.db.read(lambda conn: FolderTarget.load(conn, "folder"))
-        target = FolderTarget("folder", folder / "out", valid, SystemClock())
-        rig = Rig(one.db, target, SystemClock(), one.ops, ReferenceOptions(create_patients=True))
-
-        async def told(_offset: int) -> list[dict[str, str]]:
-            return []
-
-        addresses, options = [Address(name="folder", real=False)], FeedOptions(flush_s=0.0)
-        feed = Feed(one.journal, one.events, one.db, addresses, told, SystemClock(), one.ops, options)
-        print("up", flush=True)
-        tasks = [asyncio.ensure_future(work) for work in (feed.run(), rig.sender.run())]
-        while True:
-            await asyncio.sleep(0.05)
-            for task in tasks:
-                if task.done():
-                    task.result()
-            pending = await one.db.read(lambda conn: conn.execute("SELECT count(*) FROM delivery WHERE state <> 'done'").get)
-            due = await one.db.read(lambda conn: conn.execute("SELECT count(*) FROM item WHERE due_ns IS NOT NULL").get)
-            at = await one.db.read(lambda conn: cursor.get(conn, "journal"))
-            if not pending and not due and at is not None and at[1] == one.journal.head - 1:
-                break
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
 def run(folder: Path, after_s: float | None) -> bool:
-    command = [sys.executable, "-c", CHILD, str(folder)]
-    with subprocess.Popen(command, cwd=ROOT, env=dict(os.environ, PYTHONPATH=str(ROOT)), stdout=subprocess.PIPE, text=True) as child:
-        if child.stdout is None:
-            raise RuntimeError("no pipe")
-        child.stdout.readline()
-        try:
-            child.wait(after_s)
-        except subprocess.TimeoutExpired:
-            child.send_signal(signal.SIGKILL)
-            child.wait()
-            return False
-        return child.returncode == 0
+    """The whole way, killed so long after it is up (None = not at all); whether it came to its end."""
+    ready = CONTEXT.Event()
+    child = CONTEXT.Process(target=whole_way, args=(str(folder), ready))
+    child.start()
+    assert ready.wait(20)
+    child.join(after_s)
+    child.kill()
+    child.join()
+    return child.exitcode == 0
 
 
 @pytest.mark.crash
@@ -187,8 +137,8 @@ async def test_the_whole_way_under_kill(tmp_path: Path) -> None:
         await one.journal.tick(START_NS + 1000 * S, one.events.head)
     rng = random.Random(fresh_seed())
     kills = 0
-    for _ in range(3):
-        kills += not await asyncio.to_thread(run, tmp_path, rng.uniform(0.02, 0.5))
+    for _ in range(6):
+        kills += not await asyncio.to_thread(run, tmp_path, rng.uniform(0.02, 1.0))
     print(f"killed {kills} times")
     assert await asyncio.to_thread(run, tmp_path, None)
     seen = lines(tmp_path, "Observation")

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -21,10 +18,10 @@ from gateway.ehr.feed.runner import move
 from gateway.ehr.fhir.common import key_of
 from gateway.readings import Mark
 from gateway.vocabulary import Origin
+from tests.ehr.children import CONTEXT, send_for_ever
 from tests.ehr.proxy import proxied
 from tests.ehr.rig import PEOPLE, alert_items, ask, on_server, once_each, rig, two_hundred_vitals
 from tests.ehr.support import START_NS, block, registry, server
-from tests.support import ROOT
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -185,33 +182,19 @@ async def test_the_same_bytes_after_a_timeout(url: str, tmp_path: Path) -> None:
             assert proxy.bodies[1] == proxy.bodies[2]
 
 
-CHILD = """
-import asyncio, sys
-from pathlib import Path
-from tests.ehr.rig import rig
-async def main():
-    async with rig(Path(sys.argv[1]), sys.argv[2]) as one:
-        await one.sender.run()
-asyncio.run(main())
-"""
-
-
-def start(command: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, cwd=ROOT, env=dict(os.environ, PYTHONPATH=str(ROOT)))
-
-
 @pytest.mark.crash
-@pytest.mark.parametrize("place", [0, 1, 3])
+@pytest.mark.parametrize("place", [0, 1, 2, 4])
 async def test_kill_in_mid_batch(url: str, tmp_path: Path, place: int) -> None:
     items: list[Item] = [*two_hundred_vitals(count=180), *alert_items(("raised", "claimed"))]
     with proxied(url) as (base, proxy):
         async with rig(tmp_path, base) as one:
             await one.put(items)
-        command = [sys.executable, "-c", CHILD, str(tmp_path), base]
-        child = start(command)
-        proxy.on_stored = lambda: child.send_signal(signal.SIGKILL)
+        child = CONTEXT.Process(target=send_for_ever, args=(str(tmp_path), base))
+        proxy.on_stored = child.kill
         proxy.plan = ["ok"] * place + ["stored"]
-        assert await asyncio.to_thread(child.wait, 20) == -signal.SIGKILL
+        child.start()
+        await asyncio.to_thread(child.join, 20)
+        assert child.exitcode == -signal.SIGKILL
         async with rig(tmp_path, base) as one:
             await one.db.write(lambda conn: outbox.start(conn, "emr"))
             assert await one.drain() == {"done": 183}
