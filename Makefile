@@ -38,7 +38,7 @@ lock: ## Resolve the dependencies again and write the lock files (ARGS=--upgrade
 	@.ci/lock $(ARGS)
 
 clean: ## Everything that was built or downloaded here; not ./anxin-data
-	rm -rf .venv .make build dist dashboards/static dashboards/.static-* dashboards/web/node_modules
+	rm -rf .venv .make build dist dashboards/static dashboards/.static-* dashboards/web/node_modules tests/ehr/node/node_modules
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find analytics dashboards devices firmware_sim gateway tests -name __pycache__ -prune -exec rm -rf {} +
 

@@ -36,6 +36,9 @@ VIEW = view_of({"dev-1": "R1", "dev-2": "R2"})
 ADDRESSES = (Address(name="folder", real=False), Address(name="emr", real=True))
 
 
+pytestmark = pytest.mark.timeout(30)
+
+
 def kinds(made: ReadingBlock) -> Counter[tuple[str, str]]:
     return Counter((item.kind.value, item.record["q"]) for item in vitals.items_of(made, VIEW))
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from tests.ehr.proxy import proxied
 from tests.ehr.rig import PEOPLE, alert_items, ask, on_server, once_each, rig, two_hundred_vitals
 from tests.ehr.support import START_NS, block, registry, server
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +111,8 @@ async def test_simulated_and_tested_never_reach_it(url: str, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("status", "fate"),
     [
-        ("400", "dead"), ("404", "dead"), ("410", "dead"), ("422", "dead"), ("412", "held"), ("403", "held"), ("408", "done"),
+        ("400", "dead"), ("404", "dead"), ("410", "dead"), ("422", "dead"), ("412", "held"), ("405", "held"), ("403", "held"),
+        ("408", "done"),
         ("409", "done"), ("429", "done"), ("503", "done"), ("200 OK", "done"), ("", "done"),
     ],
 )  # fmt: skip
@@ -154,6 +156,39 @@ async def test_refused_is_a_fault_and_waits(url: str, tmp_path: Path) -> None:
             assert (await one.states())["emr"] == {"pending": 4}
             assert await one.drain() == {"done": 4}
             assert one.ops.faults() == ()
+
+
+async def test_a_server_without_batch_loses_nothing(url: str, tmp_path: Path) -> None:
+    with proxied(url) as (base, proxy):
+        async with rig(tmp_path, base) as one:
+            await one.put(two_hundred_vitals(count=4))
+            proxy.plan = ["400"] * 40
+            for _ in range(4):
+                await one.sender.round()
+            assert set((await one.states())["emr"]) <= {"pending", "held"}
+            proxy.plan = []
+            one.sender.wake(now=True)
+            await one.db.write(lambda conn: outbox.retry(conn, ("held",)))
+            assert await one.drain() == {"done": 4}
+
+
+async def test_a_record_that_cannot_be_mapped_is_dead(url: str, tmp_path: Path) -> None:
+    items = two_hundred_vitals(count=4)
+    async with rig(tmp_path, url) as one:
+        await one.put([replace(items[0], record={**items[0].record, "tz": "Mars/Olympus"}), *items[1:]])
+        assert await one.drain() == {"done": 3, "dead": 1}
+
+
+async def test_dead_letters_can_be_sent_again(url: str, tmp_path: Path) -> None:
+    with proxied(url) as (base, proxy):
+        async with rig(tmp_path, base) as one:
+            await one.put(two_hundred_vitals(count=4))
+            proxy.plan = ["ok", "part:422"]
+            assert await one.drain() == {"done": 3, "dead": 1}
+            assert await one.db.write(lambda conn: outbox.retry(conn, ("held", "dead"))) == 1
+            one.sender.wake(now=True)
+            assert await one.drain() == {"done": 4}
+    assert len(on_server(url, "Patient")) == 4
 
 
 async def test_retry_after_is_kept(url: str, tmp_path: Path) -> None:

@@ -236,8 +236,10 @@ def forget_target(conn: apsw.Connection, names: Sequence[str]) -> int:
 
 
 def retry(conn: apsw.Connection, states: Sequence[str], item: int | None = None) -> int:
-    """Put what is held or dead back; people's references are looked up anew."""
+    """Put what is held or dead back; with dead letters, people and devices are looked up anew: theirs may be what was refused."""
     marks = json.dumps(list(states))
+    if "dead" in states:
+        conn.execute("DELETE FROM reference")
     conn.execute(
         "UPDATE delivery SET state = 'pending', attempts = 0, next_mono = 0, reason = '', outcome = ''"
         " WHERE state IN (SELECT value FROM json_each(?1)) AND (?2 IS NULL OR item = ?2)",

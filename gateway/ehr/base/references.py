@@ -11,7 +11,7 @@ import apsw
 from gateway.clock import NS_PER_S, Clock
 from gateway.ehr.base import outbox
 from gateway.ehr.base.items import Row
-from gateway.ehr.base.target import Entry, Fate, Target, Verdict
+from gateway.ehr.base.target import Entry, Fate, Target, TooLarge, Verdict
 from gateway.store import Database
 
 UNKNOWN_S = 60.0  # one whom the target does not know is looked up again after that
@@ -73,8 +73,9 @@ class References:
         self._unknown: dict[Name, tuple[int, str]] = {}
 
     def ask_again(self) -> None:
-        """Forget who was unknown."""
+        """Forget everybody who is in memory."""
         self._unknown.clear()
+        self._literals.clear()
 
     async def literal(self, kind: str, key: str) -> str:
         """The literal reference; `meet` has been called with it. Raises Held or NotYet."""
@@ -133,8 +134,17 @@ class References:
         if not entries:
             return
         await store(self._target.reserve)
+        try:
+            verdicts = await self._target.send(entries)
+        except TooLarge:
+            if len(asked) == 1:
+                self._not_known(asked[0], f"{asked[0][0]} is refused as a whole")
+                return
+            for half in (asked[: len(asked) // 2], asked[len(asked) // 2 :]):
+                await self._create(half, store)
+            return
         learned: dict[Name, str] = {}
-        for one, entry, verdict in zip(asked, entries, await self._target.send(entries), strict=True):
+        for one, entry, verdict in zip(asked, entries, verdicts, strict=True):
             literal = await self._literal_after(one, entry, verdict)
             if literal:
                 learned[one] = literal

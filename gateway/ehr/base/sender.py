@@ -120,7 +120,12 @@ class Sender:
         ready: list[Row] = []
         entries: list[Entry] = []
         searches: set[str] = set()
-        rendered = [(row, replace, self._form.render(row)) for row, replace in waiting]
+        rendered = []
+        for row, replace in waiting:
+            try:
+                rendered.append((row, replace, self._form.render(row)))
+            except (ValueError, KeyError, TypeError, ArithmeticError) as error:  # one bad record must not stop the others
+                await self._settle(row, Verdict(fate=Fate.DEAD, reason=f"cannot be mapped: {type(error).__name__}"))
         await self._references.meet({one for *_, resource in rendered for one in self._form.places(resource)}, self._store)
         for row, replace, resource in rendered:
             try:

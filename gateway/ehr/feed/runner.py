@@ -30,6 +30,7 @@ MAX_READINGS = 20_000  # taken at once
 FLUSH_S = 2.0
 RETRY_S = (0.2, 1.0, 5.0, 30.0)
 PRUNE_S = 600.0
+HOLD_NS = 6 * 86_400 * NS_PER_S  # beyond this the journal is not held any more
 MISSED_FAULT, STORE_FAULT, SHED_FAULT = "ehr.missed", "ehr.store", "ehr.shed"
 
 Step = Callable[[apsw.Connection], None]
@@ -204,6 +205,8 @@ class Feed:
                 break
             except StoreError as error:
                 self._ops.fault(STORE_FAULT, "ehr", reason=type(error).__name__)
+                if self._clock.now_ns() - tick_ns > HOLD_NS:
+                    self._journal.release("ehr")  # the disk must not fill up for the record's sake
                 await self._clock.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
                 failures += 1
         self._ops.clear(STORE_FAULT, "ehr")

@@ -22,7 +22,8 @@ from gateway.ehr.base.target import Entry, Fate, TargetDown, TargetRefused, TooL
 MEDIA_TYPE = "application/fhir+json"
 MAX_ANSWER = 32 * 1024 * 1024
 RETRY = frozenset((408, 409, 425, 429))
-DEAD = frozenset((400, 404, 405, 410, 413, 415, 422))
+DEAD = frozenset((400, 404, 410, 413, 415, 422))
+HELD = frozenset((401, 403, 405, 412))  # not permitted, updates included; more than one match
 
 
 class Settings(BaseModel):
@@ -51,6 +52,7 @@ class FhirTarget:
         self._settings = settings
         self._clock = clock
         self._token: str | None = None
+        self._works = False  # a bundle was answered as it should be
         verify: Any = True if settings.ca_file is None else _context(settings.ca_file)
         self._client = httpx.AsyncClient(
             base_url=settings.url.rstrip("/") + "/",
@@ -68,11 +70,14 @@ class FhirTarget:
         if answer.status_code in (400, 413, 422):
             if len(entries) > 1 or answer.status_code == 413:
                 raise TooLarge  # perhaps one entry spoils it: smaller bundles find out which
+            if not self._works:
+                raise TargetRefused(f"{answer.status_code}: does it take batch bundles?")
             return [Verdict(fate=Fate.DEAD, reason=str(answer.status_code), outcome=_outcome(_json(answer)))]
         body = _json(answer)
         found = body.get("entry")
         if body.get("resourceType") != "Bundle" or not isinstance(found, list) or len(found) != len(entries):
             raise TargetDown("the answer is not a bundle of as many entries")
+        self._works = True
         return [self._verdict(one) for one in found]
 
     def _verdict(self, answer: Any) -> Verdict:
@@ -82,11 +87,9 @@ class FhirTarget:
         outcome = _outcome(response.get("outcome"))
         if code in (200, 201):
             return Verdict(fate=Fate.DONE, reason=status, literal=_literal(answer, response))
-        if code == 412:
-            return Verdict(fate=Fate.HELD, reason="412 more than one match", outcome=outcome)
         if code in DEAD:
             return Verdict(fate=Fate.DEAD, reason=status, outcome=outcome)
-        if code in (401, 403):
+        if code in HELD:
             return Verdict(fate=Fate.HELD, reason=status, outcome=outcome)
         return Verdict(fate=Fate.RETRY, reason=status or "no status", outcome=outcome)
 
@@ -112,7 +115,7 @@ class FhirTarget:
             raise TargetRefused(f"{code}: is the address right?")
         if code in RETRY or code >= 500:
             raise TargetDown(f"{code}", self._retry_after_s(answer))
-        if code >= 400 and code not in (400, 412, 413, 422):
+        if 300 <= code < 400 or (code > 400 and code not in (412, 413, 422)):
             raise TargetRefused(f"{code}")
         return answer
 
