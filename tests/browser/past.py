@@ -24,7 +24,11 @@ from tests.support.running import Gateway, ladder, toml
 WHO, NAME, BED = "yu", "陈玉兰", "3-12"
 DAY_S, DAY_MS = 86_400, 86_400_000
 GAP_MS = (10 * 3_600_000, 11 * 3_600_000)  # after the begin of the last day: nothing was told in this hour
-CURVES = {"hr": ("/min", 72.0, 9.0, 0), "spo2": ("%", 96.0, 1.2, 0), "resp": ("/min", 16.0, 2.0, 0), "temp": ("Cel", 36.5, 0.3, 1)}
+CURVES = {
+    "hr": ("/min", 72.0, 9.0, 0), "pulse": ("/min", 71.0, 9.0, 0), "spo2": ("%", 96.0, 1.2, 0), "resp": ("/min", 16.0, 2.0, 0),
+    "temp": ("Cel", 36.5, 0.3, 1),
+}  # fmt: skip
+SLOW = {"temp": 60_000}  # the least step in ms of what is measured now and then
 CHUNK = 9_000  # values of a message
 
 
@@ -33,7 +37,7 @@ def furnish(tx: Tx, since_ns: int) -> None:
     org.set_bed(tx, site=SITE, zone="zone-3", label=BED, bed_id=f"bed-{WHO}")
     residents.admit(tx, name=NAME, initials="YU", bed=f"bed-{WHO}", resident_id=WHO, at_ns=since_ns, birth_date="1946-03-09", sex="female")
     expected = (*CURVES, "steps", "sleep_total")
-    bindings.set_device(tx, f"band-{WHO}", kind="wearable", quantities=expected, cadence_s=dict.fromkeys(CURVES, 60.0))
+    bindings.set_device(tx, f"band-{WHO}", kind="wearable", quantities=expected, cadence_s=dict.fromkeys(CURVES, 900.0))
     bindings.set_device(tx, f"cuff-{WHO}", kind="cuff", quantities=("sbp", "dbp"))
     bindings.set_device(tx, f"button-{WHO}", kind="pendant", quantities=())
     for device in ("band", "cuff", "button"):
@@ -59,7 +63,8 @@ def people(core: Core, gateway: Gateway, now_ns: int) -> None:
 def curve(key: str, t_ms: int) -> float:
     """A day's course with a little restlessness, the same for everybody who asks."""
     _, middle, swing, digits = CURVES[key]
-    value = middle + swing * math.sin(t_ms / DAY_MS * math.tau) + 0.3 * swing * math.sin(t_ms / 37_000) + 0.2 * swing * math.sin(t_ms / 911)
+    restless = 0.3 * math.sin(t_ms / 1_900_000) + 0.25 * math.sin(t_ms / 610_000) + 0.15 * math.sin(t_ms / 77_000)
+    value = middle + swing * (math.sin(t_ms / DAY_MS * math.tau - 2) + restless)
     return round(value, digits) if digits else round(value)
 
 
@@ -81,14 +86,14 @@ class Past:
     def seconds(self, end_ms: int, step_ms: int) -> None:
         """A day of every curve at this step, without the hour of the gap."""
         begin_ms = end_ms - DAY_MS + step_ms
-        times = [t for t in range(begin_ms, end_ms, step_ms) if not GAP_MS[0] <= t - begin_ms < GAP_MS[1]]
         for key in CURVES:
+            step = max(step_ms, SLOW.get(key, 0))
+            times = [t for t in range(begin_ms, end_ms, step) if not GAP_MS[0] <= t - begin_ms < GAP_MS[1]]
             self._series(f"band-{WHO}", key, CURVES[key][0], times, [curve(key, t) for t in times])
 
     def month(self, end_ms: int) -> None:
-        """Thirty days of every curve by ten minutes, the last week by the minute, blood pressure and the nights."""
-        week_ms = end_ms - 7 * DAY_MS
-        times = [*range(end_ms - 30 * DAY_MS, week_ms, 600_000), *range(week_ms, end_ms - DAY_MS, 60_000)]
+        """Thirty days of every curve by the quarter hour, blood pressure and the nights."""
+        times = list(range(end_ms - 30 * DAY_MS, end_ms - DAY_MS, 900_000))
         for key in CURVES:
             self._series(f"band-{WHO}", key, CURVES[key][0], times, [curve(key, t) for t in times])
         cuff = list(range(end_ms - 30 * DAY_MS, end_ms, 8 * 3_600_000))
@@ -125,7 +130,7 @@ def past_ward(*, step_ms: int = 1000) -> Iterator[Ward]:
         gateway = Gateway(Path(folder) / "data")
         tables: dict[str, Any] = {
             "web": {"http_lan": True}, "journal": {"ballast_mib": 2}, "stream": {"checkpoint_s": 1}, "watchdog": {"enabled": False},
-            "alerts": {"options": {"call": ladder(300)}},
+            "alerts": {"options": {"call": ladder(300)}}, "ehr": {"enabled": False},
         }  # fmt: skip
         gateway.data.mkdir(mode=0o700)
         (gateway.data / "anxin.toml").write_text(toml(tables), encoding="utf-8")

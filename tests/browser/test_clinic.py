@@ -18,7 +18,7 @@ PAGE = f"/clinic?resident={WHO}"
 NAMES = {NAME, BED, LONG_NAME, LONG_BED, "中文"} | {name for _, name, _ in (*RESIDENTS, *PEOPLE)}
 
 
-def drawn(screen: Screen, strips: int = 5) -> Page:
+def drawn(screen: Screen, strips: int = 6) -> Page:
     expect(screen.page.locator(".strip canvas")).to_have_count(strips, timeout=20_000)
     expect(screen.page.locator("main[data-draw-ms]")).not_to_have_attribute("data-draw-ms", "")
     return screen.page
@@ -39,16 +39,16 @@ def test_a_day_of_seconds_is_drawn_within_a_second_in_aligned_strips_with_one_cr
     page = drawn(screen)
     assert float(page.locator("main").get_attribute("data-draw-ms") or "nan") < 1000
     plots = boxes(page, ".u-over")
-    assert len(plots) == 5
+    assert len(plots) == 6
     assert len({(round(box["left"], 1), round(box["right"], 1)) for box in plots}) == 1
-    for quantity in ("hr", "spo2", "resp", "temp"):
+    for quantity in ("hr", "pulse", "spo2", "resp"):
         expect(page.locator(f"[data-strip={quantity}]")).to_have_attribute("data-kind", "raw")
         expect(page.locator(f"[data-strip={quantity}] [data-gaps]")).to_contain_text("没有信号")
     assert page.locator(".plot[role=img]").evaluate_all("list => list.every(e => e.ariaLabel.length > 20)")
 
     page.mouse.move(plots[0]["left"] + 300, (plots[0]["top"] + plots[0]["bottom"]) / 2)
     expect(page.locator("[data-value=hr] b")).not_to_have_text("—")
-    for quantity in ("spo2", "resp", "temp"):
+    for quantity in ("pulse", "spo2", "resp", "temp"):
         expect(page.locator(f"[data-value={quantity}] b")).not_to_have_text("—")
     assert len({round(box["left"]) for box in boxes(page, ".u-cursor-x")}) == 1
     at_ms = int(page.locator("[data-readout]").get_attribute("data-readout") or 0)
