@@ -6,7 +6,7 @@ from tests.browser.past import WHO, past_ward, raised
 from tests.browser.pictures import FOLDER, LIMIT_BYTES
 from tests.browser.screens import PHONE, Screens, chromium
 
-WIDE = (1600, 1180)
+WIDE = (1600, 1620)
 STEP_MS = 10_000
 
 
