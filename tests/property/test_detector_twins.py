@@ -142,9 +142,9 @@ def test_nodata(steps: list[tuple[int, int]]) -> None:
             continue
         now += wait
         drive.run([[Beat(t_s=1_000.0 + now, key=key)]])
-        silent = [now - at > deadline for at, deadline in zip(seen, deadlines, strict=True)]
         for one in range(3):
-            wanted = silent[one] and not (one < 2 and silent[2])
+            until = seen[2] if one < 2 else now  # a series is silent only for as long as its device still spoke
+            wanted = until - seen[one] > deadlines[one]
             if wanted != active[one]:
                 active[one] = wanted
                 said.append((key, one, "start" if wanted else "end"))
