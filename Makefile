@@ -15,11 +15,12 @@ demo: setup-run ## Simulated ward, broker, gateway and screens; prints links and
 	@.ci/setup web || echo "anxin: going on without the scripted screens; /m/ works" >&2
 	@exec .venv/bin/anxin demo $(ARGS)
 
-test: lint web system ## Linters, types and all tests except the slow ones (ARGS="-k alerts")
+test: lint web system ## Linters, types and all tests (ARGS="-k alerts")
 	@$(PY) -m pytest --durations=8 --durations-min=2 $(ARGS)
 
-check-all: lint web system ## `make test` with the slow tests
-	@$(PY) -m pytest --durations=20 --durations-min=2 -m "" $(ARGS)
+check-all: lint web system ## `make test` with ten times the kills, power cuts and random inputs
+	@ANXIN_FUZZ_COUNT=100000 ANXIN_POWER_CUTS=1000 ANXIN_HISTORY_CUTS=100 ANXIN_STORE_KILLS=50 ANXIN_KILLS=20 ANXIN_LADDER_KILLS=25 \
+		$(PY) -m pytest --durations=20 --durations-min=2 --timeout 3600 -m "" $(ARGS)
 
 lint: setup-dev ## ruff and mypy --strict
 	@$(PY) -m ruff check .
