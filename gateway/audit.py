@@ -46,11 +46,12 @@ _PAGE = """
     SELECT n, t_ns, actor, role, action, subject, resident, purpose, outcome, detail FROM audit
     WHERE n > ?1 AND (?2 IS NULL OR resident = ?2) AND (?3 IS NULL OR actor = ?3) ORDER BY n LIMIT ?4
 """
+# One row per person, view and quarter of an hour: a page that stays open is a look each minute, and still one visit.
 _LOOKS = """
-    SELECT n, t_ns, actor, role, action, subject, resident, purpose, outcome, detail FROM audit
-    WHERE t_ns >= ?2 AND n < ?3 AND action LIKE 'read.%' AND outcome = 'allowed' AND (resident = ?1 OR (resident IS NULL AND EXISTS
+    SELECT actor, role, action, min(t_ns), max(t_ns) FROM audit
+    WHERE n >= ?2 AND action LIKE 'read.%' AND outcome = 'allowed' AND (resident = ?1 OR (resident IS NULL AND EXISTS
         (SELECT 1 FROM json_each(audit.detail, '$.residents') WHERE json_each.value = ?1)))
-    ORDER BY n DESC LIMIT ?4
+    GROUP BY actor, role, action, t_ns / 900000000000 ORDER BY max(n) DESC LIMIT ?3
 """
 _TRIGGERS = "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'audit'"
 
@@ -73,6 +74,17 @@ class AuditRow:
     purpose: str
     outcome: str  # allowed | refused | failed
     detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookRow:
+    """Looks of one person through one view within a quarter of an hour."""
+
+    actor: str
+    role: str
+    action: str
+    first_ns: int
+    last_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,9 +184,10 @@ class Audit:
         found = conn.execute(_PAGE, (after, resident, actor, max(0, min(limit, PAGE_ROWS))))
         return [_row(values) for values in found]
 
-    def looks(self, conn: apsw.Connection, resident: str, *, since_ns: int, before: int, limit: int) -> list[AuditRow]:
+    def looks(self, conn: apsw.Connection, resident: str, *, since_ns: int, limit: int) -> list[LookRow]:
         """Looks at a resident's data that were allowed, also those at a whole wall with this person on it; newest first."""
-        return [_row(values) for values in conn.execute(_LOOKS, (resident, since_ns, before, max(0, min(limit, 20 * PAGE_ROWS))))]
+        found = conn.execute(_LOOKS, (resident, _first_since(conn, since_ns), max(0, limit)))
+        return [LookRow(actor=row[0], role=row[1], action=row[2], first_ns=row[3], last_ns=row[4]) for row in found]
 
     def _mark(self, n: int, digest: bytes) -> None:
         body = {"n": n, "hash": digest.hex(), "t_ns": self._clock.now_ns()}
@@ -219,6 +232,18 @@ def _write(descriptor: int, content: bytes) -> None:
 def _head(conn: apsw.Connection) -> tuple[int, bytes]:
     row = conn.execute("SELECT n, hash FROM audit ORDER BY n DESC LIMIT 1").fetchone()
     return (0, GENESIS) if row is None else (row[0], bytes(row[1]))
+
+
+def _first_since(conn: apsw.Connection, t_ns: int) -> int:
+    """Number of the first row at or after `t_ns`: rows are dense and by time, so that a few look-ups do (a clock may step, not by days)."""
+    low, high = 1, _head(conn)[0] + 1
+    while low < high:
+        middle = (low + high) // 2
+        if conn.execute("SELECT t_ns FROM audit WHERE n = ?", (middle,)).get < t_ns:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def _row(values: tuple[Any, ...]) -> AuditRow:

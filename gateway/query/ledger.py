@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.access import Action, FieldClass, scope_of
-from gateway.audit import AuditRow
+from gateway.audit import LookRow
 from gateway.query.asker import Asker, may
 from gateway.query.shape import ms, plain
 from gateway.registry.consents import EMERGENCY
@@ -20,6 +20,7 @@ LOOKED_AT = {
     "wall": "wall", "resident": "person", "alert": "alert", "alert.why": "alert", "family": "family", "clinic": "clinic",
     "clinic.list": "list", "history": "history", "looks": "looks", "consents": "consents",
 }  # fmt: skip
+VISIT_MS = 600_000  # looks this close to each other are one visit
 MACHINES = ("", "system", "command-line")
 
 
@@ -68,19 +69,20 @@ def _newest(rows: Iterable[Consent]) -> list[Consent]:
     return sorted(rows, key=lambda row: (row.recorded_ns, row.from_ns, row.id), reverse=True)
 
 
-def looks_json(view: RegistryView, rows: Iterable[AuditRow], tz: str) -> list[dict[str, Any]]:
+def looks_json(view: RegistryView, rows: Iterable[LookRow], tz: str) -> list[dict[str, Any]]:
     """Who looked at what: one entry per person, thing and day of the site, newest first."""
     zone = ZoneInfo(tz)
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
     for row in rows:
         if row.actor in MACHINES:
             continue
-        day = datetime.fromtimestamp(row.t_ns / 1e9, UTC).astimezone(zone).date().isoformat()
+        day = datetime.fromtimestamp(row.last_ns / 1e9, UTC).astimezone(zone).date().isoformat()
         what = LOOKED_AT.get(row.action.removeprefix("read."), "other")
         entry = found.get((row.actor, what, day))
         if entry is not None:
-            entry["times"] += 1
-            entry["first_ms"] = ms(row.t_ns)
+            # a page that stayed open over the quarter is the same visit
+            entry["times"] += 0 if (entry["first_ms"] or 0) - (ms(row.last_ns) or 0) < VISIT_MS else 1
+            entry["first_ms"] = ms(row.first_ns)
             continue
         user = view.users.get(row.actor)
         found[row.actor, what, day] = {
@@ -88,8 +90,8 @@ def looks_json(view: RegistryView, rows: Iterable[AuditRow], tz: str) -> list[di
             "role": row.role if row.role in set(Role) else "",
             "what": what,
             "day": day,
-            "first_ms": ms(row.t_ns),
-            "last_ms": ms(row.t_ns),
+            "first_ms": ms(row.first_ns),
+            "last_ms": ms(row.last_ns),
             "times": 1,
         }
     return list(found.values())

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.access import Action, FieldClass
+from gateway.audit import LookRow
 from gateway.query import ledger
 from gateway.query.asker import Asker, Missing, may, resident_scope
 from gateway.query.sight import Sight, to_ms
 from gateway.registry.view import Resident
 
 DAY_NS = 86_400 * 1_000_000_000
-NO_END = 2**62
 
 
 class Records:
@@ -49,11 +49,9 @@ class Records:
         now_ns, audit, view = self._sight.now_ns(), self._sight.parts.audit, self._sight.view
         since_ns = now_ns - days * DAY_NS
 
-        def read(conn: Any) -> Any:
-            rows = [
-                row for one in view.records_of(resident.id) for row in audit.looks(conn, one, since_ns=since_ns, before=NO_END, limit=limit)
-            ]
-            return sorted(rows, key=lambda row: row.n, reverse=True)
+        def read(conn: Any) -> list[LookRow]:
+            rows = [row for one in view.records_of(resident.id) for row in audit.looks(conn, one, since_ns=since_ns, limit=limit)]
+            return sorted(rows, key=lambda row: row.last_ns, reverse=True)
 
         rows = await self._sight.parts.db.read(read)
         tz = self._sight.tz_of(resident)

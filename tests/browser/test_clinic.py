@@ -55,6 +55,14 @@ def test_a_day_of_seconds_is_drawn_within_a_second_in_aligned_strips_with_one_cr
     here = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo("Asia/Shanghai"))
     expect(page.locator("[data-readout] label")).to_contain_text(f"{here:%H:%M}")
 
+    slider = page.get_by_role("slider")  # the same without a mouse
+    slider.focus()
+    before = page.locator("[data-value=hr] b").inner_text(), page.locator("[data-readout]").get_attribute("data-readout")
+    for _ in range(30):
+        page.keyboard.press("ArrowLeft")
+    assert page.locator("[data-readout]").get_attribute("data-readout") != before[1]
+    assert len({round(box["left"]) for box in boxes(page, ".u-cursor-x")}) == 1
+
 
 def test_weeks_and_months_are_envelopes_and_bars_say_that_they_are_partial(past_screens: Screens) -> None:
     page = drawn(past_screens.open("doctor", PAGE, WALL))

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.api.app import ApiSettings
+from gateway.audit import LookRow
+from gateway.query.ledger import looks_json
 from gateway.registry.consents import EMERGENCY_MAX_NS
+from gateway.registry.view import RegistryView, User
+from tests.support.fake_clock import FakeClock
 from tests.support.house import House, house
 from tests.support.sse import person, serving, streaming, until
 
+S = 1_000_000_000
 YEAR_MS = 365 * 86_400_000
 LAN = ApiSettings(http_lan=True)
 
@@ -135,3 +141,28 @@ async def test_a_family_never_hears_an_alert_as_it_is(tmp_path: Path) -> None:
         head = home.events.head
         await until(lambda: bool(stream.of("heartbeat")) and stream.of("heartbeat")[-1].offset >= head)
         assert not stream.of("alert")
+
+
+def test_a_page_that_stays_open_is_one_visit() -> None:
+    view = RegistryView()
+    view.users["u"] = User(id="u", login="u", name="Mei", role="caregiver")
+
+    def look(begin_min: int, end_min: int, action: str = "read.wall") -> LookRow:
+        base = 1_790_000_000
+        return LookRow(actor="u", role="caregiver", action=action, first_ns=(base + begin_min * 60) * S, last_ns=(base + end_min * 60) * S)
+
+    rows = [look(120, 125), look(45, 59), look(30, 44), look(15, 29), look(14, 14, "read.resident")]
+    found = [(entry["what"], entry["times"]) for entry in looks_json(view, rows, "UTC")]
+    assert found == [("wall", 2), ("person", 1)]
+
+
+async def test_looks_begin_where_the_days_begin(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with house(tmp_path, clock=clock) as home:
+        for day in range(5):
+            await home.db.write(partial(home.audit.append, actor=f"u{day}", action="read.resident", subject="wang", resident="wang"))
+            clock.step_wall(86_400)
+        for days in (0, 1, 3, 5, 99):
+            since_ns = clock.now_ns() - days * 86_400 * S
+            found = await home.db.read(partial(home.audit.looks, resident="wang", since_ns=since_ns, limit=100))
+            assert [row.actor for row in found] == [f"u{n}" for n in reversed(range(5)) if n >= 5 - days]
