@@ -10,10 +10,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gateway import deadletter
 from gateway.identity import Identity, JournalView
+from gateway.journal import Extent, JournalReader
+from gateway.readings import StoredBlock
 from gateway.sequence import Run, Standing
 from gateway.store import Database
 
@@ -30,6 +33,28 @@ class Recount:
     twice: int  # frames that stand in it a second time
     unnumbered: int
     runs: Mapping[tuple[str, str], Run]
+
+
+class JournalFiles:
+    """The journal of a folder that no gateway writes, for reading only."""
+
+    def __init__(self, folder: Path) -> None:
+        self._reader = JournalReader(folder)
+        segments = self._reader.segments()
+        self.lineage = segments[-1].lineage if segments else ""
+        self.head = self.extent().head
+
+    def read_sync(self, offset: int, limit_blocks: int = BLOCKS) -> list[StoredBlock]:
+        """Blocks whose last entry is at or after `offset`."""
+        return self._reader.blocks(offset, limit_blocks)
+
+    def extent(self) -> Extent:
+        """What the journal holds."""
+        return Extent(*self._reader.extent())
+
+    def close(self) -> None:
+        """Close the files."""
+        self._reader.close()
 
 
 class Ledger:

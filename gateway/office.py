@@ -12,6 +12,9 @@ from gateway import backup as archives
 from gateway import deadletter, health_record
 from gateway.alerts.desk import AlertDesk
 from gateway.core import Core
+from gateway.identity import Identity
+from gateway.intake import hashes_of
+from gateway.ledger import JournalFiles, Ledger
 from gateway.registry import bindings
 from gateway.registry import csv_import as tables
 from gateway.registry.errors import RegistryError
@@ -159,6 +162,21 @@ async def deadletter_list(core: Core, args: Mapping[str, Any]) -> dict[str, Any]
     return await core.store.read(read)
 
 
+async def ledger(core: Core, _args: Mapping[str, Any]) -> dict[str, Any]:
+    """The books from the files; a running gateway answers from its own."""
+    journal = JournalFiles(core.data_dir / "journal")
+    try:
+        identity = Identity.open(core.data_dir / "identity.sqlite", core.writer, core.clock, core.ops)
+        try:
+            letters = await core.store.read(deadletter.numbered)
+            await asyncio.to_thread(identity.catch_up, journal, hashes_of, letters)
+            return await Ledger(journal, identity, core.store).summary()
+        finally:
+            await identity.close()
+    finally:
+        journal.close()
+
+
 async def _in_health_record(core: Core, work: Callable[[Database], Awaitable[Any]]) -> Any:
     """For commands without a running gateway; a running one answers by itself."""
     if not core.config.ehr.enabled:
@@ -214,6 +232,7 @@ JOBS: dict[str, Job] = {
     "why": why,
     "alerts": alerts,
     "deadletter.list": deadletter_list,
+    "ledger": ledger,
     "backup": backup,
     "ehr.status": ehr_status,
     "ehr.deadletter": ehr_deadletter,

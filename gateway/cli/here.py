@@ -11,7 +11,7 @@ from gateway.clock import SystemClock
 from gateway.config import ConfigError
 from gateway.control import AlreadyRunning
 from gateway.core import Core
-from gateway.office import perform
+from gateway.office import JOBS, perform
 from gateway.ops import Ops
 from gateway.store import StoreError
 
@@ -23,6 +23,14 @@ def do_here(voice: Voice, job: str, args: Mapping[str, Any]) -> Any:
             voice.word(
                 f"{voice.data_dir} 里没有数据。先运行 anxin run 或 anxin demo，或用 --data 指定文件夹。",
                 f"there is no data in {voice.data_dir}. Start anxin run or anxin demo first, or name the folder with --data.",
+            ),
+            WRONG,
+        )
+    if job not in JOBS:
+        voice.fail(
+            voice.word(
+                "此命令需要正在运行的网关。请先在另一个终端启动：anxin run",
+                "this needs the running gateway. Start it first in another terminal: anxin run",
             ),
             WRONG,
         )

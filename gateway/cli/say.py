@@ -58,7 +58,7 @@ class Voice:
         if self.json:
             print(json.dumps({"error": reason}, ensure_ascii=False), file=sys.stderr)
         else:
-            Console(stderr=True).print(f"anxin: {reason}", style="bold red", highlight=False)
+            Console(stderr=True).print(f"anxin: {reason}", style="bold red", highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(code)
 
 
