@@ -110,7 +110,7 @@ async def rig(
     **more: Any,
 ) -> AsyncIterator[Rig]:
     clock, ops = SystemClock(), Ops()
-    writer = Writer(clock, ops)
+    writer = Writer(clock, ops, group_window_s=0.001)
     writer.start()
     db = Database.open(folder / "ehr.sqlite", writer, components=outbox.COMPONENTS)
     made = target or FhirTarget("emr", FhirSettings(type="fhir", url=url, timeout_s=5, **more), clock)

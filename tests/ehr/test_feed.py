@@ -160,7 +160,7 @@ class House:
 @asynccontextmanager
 async def house(folder: Path) -> AsyncIterator[House]:
     clock, ops = SystemClock(), Ops()
-    writer = Writer(clock, ops)
+    writer = Writer(clock, ops, group_window_s=0.001)
     writer.start()
     store = Database.open(folder / "store.sqlite", writer, components=(event_log.COMPONENT,))
     events = Events(store, clock)
