@@ -30,8 +30,7 @@ export const answeredAt = signal(0);
 export const drawnAt = signal<number | null>(null);
 
 export function moveTo(ms: number): void {
-  const plot = plots.values().next().value;
-  plot?.setCursor({ left: plot.valToPos(ms, "x"), top: 10 });
+  for (const plot of plots) plot.setCursor({ left: plot.valToPos(ms, "x"), top: 10 });
 }
 
 function label(frame: Frame): (ms: number) => string {
