@@ -16,7 +16,8 @@ from gateway.registry.view import RegistryView
 from gateway.vocabulary import SYSTEM, Origin
 
 WEEK = tuple(range(7))
-PLAN_VERSION = 2  # of the files that the simulators read
+PLAN_VERSION = 3  # of the files that the simulators read
+MEASURE_EVERY_S = {"cuff": 900, "glucometer": 1800}
 CADENCE_S = {"hr": 5, "spo2": 5, "resp": 5, "temp": 30, "steps": 60, "battery": 60}
 
 
@@ -64,10 +65,9 @@ def _equip(tx: Tx, resident_id: str, number: int) -> None:
 
 
 def pair(tx: Tx) -> None:
-    """Enter the addresses of the Bluetooth wearables, also in a ward that was furnished before there were any."""
-    suffix, kind, model, quantities = ward.BLE_WEARABLE
-    for number in (number for numbers in ward.ble_rooms().values() for number in numbers):
-        device_id, address = f"sim-{number:02d}-{suffix}", ward.ble_address(number)
+    """Enter the addresses of the Bluetooth devices, also in a ward that was furnished before there were any."""
+    for number, (suffix, kind, model, quantities) in (entry for entries in ward.ble_rooms().values() for entry in entries):
+        device_id, address = f"sim-{number:02d}-{suffix}", ward.ble_address(number, suffix)
         if tx.view.devices[device_id].facts.get("ble_address") != address:
             bindings.set_device(
                 tx, device_id, model=model, kind=kind, origin=Origin.SIM, quantities=quantities, cadence_s=CADENCE_S,
@@ -77,7 +77,7 @@ def pair(tx: Tx) -> None:
 
 def _mqtt_devices(number: int) -> list[tuple[str, str]]:
     """(id, kind) of the resident's devices that speak MQTT."""
-    rows = (row for row in ward.devices_of(number) if row is not ward.BLE_WEARABLE)
+    rows = (row for row in ward.devices_of(number) if row not in ward.BLE_DEVICES)
     return [(f"sim-{number:02d}-{suffix}", kind) for suffix, kind, _model, _quantities in rows]
 
 
@@ -94,23 +94,20 @@ def plan_is_current(path: Path) -> bool:
         return False
 
 
+def _ble_device(number: int, suffix: str, kind: str) -> dict[str, Any]:
+    person = {"person": ward.RESIDENTS[number - 1].id, "seed": 1000 + number - 1}
+    return {
+        "id": f"sim-{number:02d}-{suffix}", "kind": kind, "address": ward.ble_address(number, suffix),
+        "measure_every_s": MEASURE_EVERY_S.get(kind, 0), **person,
+    }  # fmt: skip
+
+
 def write_ble_plan(path: Path) -> None:
     """Write the Bluetooth simulator's plan."""
     rooms = [
-        {
-            "name": zone,
-            "devices": [
-                {
-                    "id": f"sim-{number:02d}-w",
-                    "kind": "wearable",
-                    "address": ward.ble_address(number),
-                    "person": ward.RESIDENTS[number - 1].id,
-                    "seed": 1000 + number - 1,
-                }
-                for number in numbers
-            ],
-        }
-        for zone, numbers in ward.ble_rooms().items()
+        {"name": zone, "devices": [_ble_device(number, suffix, kind) for number, (suffix, kind, *_) in entries]}
+        for zone, entries in ward.ble_rooms().items()
+        if entries
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"version": PLAN_VERSION, "seed": 1, "rooms": rooms}), encoding="utf-8")

@@ -46,6 +46,8 @@ class Peripheral:
         self.advert_ms = ADVERT_MS
         self.on_air = True  # advertises while nobody is connected
         self.record_pause_s = 0.0  # between two records that are reported
+        self.measure_every_s = 0.0  # a spot device of somebody who measures by the clock
+        self.measure_due_s = 0.0
         self.sent: dict[int, list[tuple[int, bytes]]] = {}  # per characteristic: (world ms, bytes) that went out, the latest thousands
         self.connects = 0
         self.pending: list[bytes] = []  # a cuff's measurements that no gateway has confirmed
@@ -230,6 +232,18 @@ class Peripheral:
         for connection in list(self.device.connections.values()):
             self._run(self._send_pending(connection))
         return payload
+
+    def measure_by_itself(self, vitals: Vitals, dt_s: float) -> None:
+        """Take a measurement each `measure_every_s`, as its owner would; 0 = only on command."""
+        if self.measure_every_s <= 0 or self.hushed:
+            return
+        self.measure_due_s -= dt_s
+        if self.measure_due_s <= 0:
+            self.measure_due_s = self.measure_every_s
+            if self.kind == "cuff":
+                self.measure_pressure(vitals)
+            else:
+                self.measure_glucose(vitals)
 
     # --- sending
 

@@ -44,6 +44,8 @@ class BleWard:
         made = self.devices[row["id"]] = Peripheral(row["id"], row["kind"], room, self.people[name], address=address)
         made.advert_ms = self._advert_ms
         made.on_air = bool(row.get("on_air", True))
+        made.measure_every_s = float(row.get("measure_every_s", 0.0))
+        made.measure_due_s = rng.uniform(5.0, 60.0)
         made.record_pause_s = float(row.get("record_pause_s", 0.0))
         if row.get("records"):
             made.fill_memory(int(row["records"]))
@@ -84,6 +86,7 @@ class BleWard:
             device.drained = self._happens(device, "low_battery")
         vitals = {name: person.at(t_s) for name, person in self.people.items()}
         for device in list(self.devices.values()):
+            device.measure_by_itself(vitals[device.person.id], dt_s)
             await device.step(vitals[device.person.id], dt_s)
 
     def _happens(self, device: Peripheral, what: str) -> bool:
