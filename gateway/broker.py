@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from gateway.brokerlog import LogWatch
 from gateway.clock import Clock
@@ -102,6 +103,11 @@ class Broker:
     def host(self) -> str:
         """Where this machine reaches it."""
         return "127.0.0.1" if self.options.host in ("0.0.0.0", "", "::") else self.options.host  # noqa: S104
+
+    def own_connection(self) -> dict[str, Any]:
+        """How the gateway itself reaches it, as fields of the MQTT door's options."""
+        login = {"host": self.host, "port": self.port, "username": self.username, "password": self.password}
+        return {**login, "ca_file": None, "certificate": None, "key": None, "pinned": self.options.certificate}
 
     @property
     def _config(self) -> Path:

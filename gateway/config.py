@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -21,19 +21,33 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Web(Section):
+class Encrypted(Section):
+    """A certificate (PEM, the chain behind it) and its key: both or neither, for half of it would mean plain text without a word."""
+
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key: give both")
+        return self
+
+
+class Web(Encrypted):
     """Where the API and the pages listen."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     public_url: str = ""  # what links in messages start with; empty = http://host:port
     http_lan: bool = False  # plain http in a LAN: plain cookie name, a banner says so
-    certificate: Path | None = None
-    key: Path | None = None
 
 
-class Mqtt(Section):
-    """The MQTT door: the embedded broker, or any other by URL."""
+class Mqtt(Encrypted):
+    """The MQTT door: the embedded broker, or any other by URL.
+
+    `certificate` is what the embedded broker shows to devices, or what we show to another broker.
+    """
 
     embedded: bool = True
     host: str = "127.0.0.1"
@@ -41,9 +55,7 @@ class Mqtt(Section):
     protocol: Literal["3.1.1", "5"] = "3.1.1"
     username: str = ""
     password_file: Path | None = None
-    ca_file: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
+    ca_file: Path | None = None  # who signed another broker's certificate; the embedded one is known by the certificate itself
     client_id: str = "anxin-gateway"
     in_flight: int = Field(default=4000, ge=10, le=60_000)
     redeliver_s: int = Field(default=30, ge=5, le=600)  # embedded broker: what was delivered and not acknowledged comes again after this

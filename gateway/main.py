@@ -272,7 +272,7 @@ class _Builder:
             except BrokerError as error:
                 raise StartError(str(error)) from error
             self._stack.push_async_callback(broker.stop)
-            own: dict[str, Any] = {"host": broker.host, "port": broker.port, "username": broker.username, "password": broker.password}
+            own = broker.own_connection()
             options = [replace(option, protocol="3.1.1", ack_qos=0, **own) for option in options]  # QoS 1 would cost a disk sync each
             self._task("broker-users", chores.follow_devices(core.events, broker.refresh))
         doors = [

@@ -56,7 +56,10 @@ class Web:
         self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]), name="web")
         while not self._server.started:
             if self._task.done():
-                await self._task
+                try:
+                    await self._task
+                except OSError as error:  # of the port there is none: it listens already
+                    raise WebError(f"[web] certificate and key in anxin.toml: {error.strerror or error}") from error
                 raise WebError("the web server ended while it started")
             await clock.sleep(0.01)
 

@@ -25,6 +25,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from gateway.certificates import leaf, unchecked
 from gateway.clock import NS_PER_S, Clock
 from gateway.collect.base import Bridge, GatheredSocket, Item
 from gateway.frames import Ack, Frame
@@ -57,6 +58,7 @@ class MqttOptions:
     ca_file: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
+    pinned: Path | None = None  # TLS with the broker that shows this very certificate: our own, whatever name and signer it has
     in_flight: int = 4_000
     priority: bool = False
     acknowledge: bool = True  # publish the application acknowledgement on anxin/ack/<device>
@@ -67,9 +69,14 @@ class _Client(paho.Client):
     """paho with a gathered socket; `_create_socket` is the one private name used (tests/unit/test_mqtt.py guards it)."""
 
     wire: GatheredSocket | None = None
+    pins: frozenset[bytes] = frozenset()  # certificates (DER), one of which the broker must show
 
     def _create_socket(self) -> Any:
-        self.wire = GatheredSocket(super()._create_socket())
+        wire: Any = super()._create_socket()
+        if self.pins and wire.getpeercert(binary_form=True) not in self.pins:
+            wire.close()
+            raise ConnectionError("it shows another certificate than ours")
+        self.wire = GatheredSocket(wire)
         return self.wire
 
 
@@ -123,6 +130,7 @@ class _Link:
         self._fresh: list[Item] = []
         self._pending: set[int] = set()  # packet ids of this connection that are not acknowledged
         self._published: dict[int, tuple[str, bytes]] = {}  # our acknowledgements on their way
+        self._pins = frozenset[bytes]() if options.pinned is None else frozenset({leaf(options.pinned)})
 
     def wake(self) -> None:
         """Look at the orders."""
@@ -187,10 +195,7 @@ class _Link:
         try:
             if o.username:
                 client.username_pw_set(o.username, o.password)
-            if o.ca_file is not None:
-                client.tls_set(
-                    ca_certs=str(o.ca_file), certfile=str(o.certificate) if o.certificate else None, keyfile=str(o.key) if o.key else None
-                )
+            self._encrypt(client)
             properties = None
             if five:
                 properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -203,6 +208,17 @@ class _Link:
             self._failure = f"{type(error).__name__}: {error}"
             return None
         return client
+
+    def _encrypt(self, client: _Client) -> None:
+        o = self._options
+        if o.pinned is not None:
+            # The embedded broker shows what it read when it started, we may read what has been renewed since: both are its own.
+            self._pins |= {leaf(o.pinned)}
+            client.pins = self._pins
+            client.tls_set_context(unchecked())
+        elif o.ca_file is not None or o.certificate is not None:
+            ca, certificate, key = (None if path is None else str(path) for path in (o.ca_file, o.certificate, o.key))
+            client.tls_set(ca_certs=ca, certfile=certificate, keyfile=key)  # without a CA file: those of the system
 
     def _session(self, client: _Client) -> None:
         """Serve one connection until it ends."""

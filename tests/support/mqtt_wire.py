@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import ssl
 import struct
 import subprocess
 import time
@@ -50,10 +51,14 @@ def publish_packet(topic: str, payload: bytes, packet_id: int, *, retain: bool =
 class Publisher:
     """Publishes QoS 1 with a window and remembers which of its messages were PUBACKed."""
 
-    def __init__(self, port: int, client_id: str, username: str = "", password: str = "", timeout_s: float = 5.0) -> None:
+    def __init__(
+        self, port: int, client_id: str, username: str = "", password: str = "", timeout_s: float = 5.0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.sock = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
+            if tls is not None:
+                self.sock = tls.wrap_socket(self.sock, server_hostname="127.0.0.1")
             self.sock.sendall(connect_packet(client_id, username, password))
             answer = self._exactly(4)
             if answer[0] != 0x20 or answer[3] != 0:

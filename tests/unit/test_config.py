@@ -23,6 +23,8 @@ def test_no_file_means_defaults(tmp_path: Path) -> None:
         ("[web", "not valid TOML"),
         ("[ble]\nbackend = 'bumble'", "ble: Value error, adapters"),
         ("[ble]\nbackend = 'hci0'", "ble.backend"),
+        ("[web]\ncertificate = 'server.pem'", "web: Value error, certificate and key"),
+        ("[mqtt]\nkey = 'server.key'", "mqtt: Value error, certificate and key"),
         ("[watchdog]\nlimit_s = nan", "watchdog.limit_s"),
     ],
 )
