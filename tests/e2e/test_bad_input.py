@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cbor2
@@ -12,23 +15,39 @@ import pytest
 
 from tests.e2e.conftest import House
 from tests.support.button import Button
-from tests.support.mqtt_wire import connect_packet, publish_packet
+from tests.support.mqtt_wire import Publisher, connect_packet, mosquitto, publish_packet
 from tests.support.running import Gateway, until
-from tests.support.town import SITE
+from tests.support.town import SITE, town
 
 pytestmark = pytest.mark.timeout(90)
 
 HEAD = '"v":1,"device":"button-4","boot_id":"bad"'
-BODIES: dict[str, tuple[bytes, str]] = {  # name -> (payload, words of the reason)
-    "no JSON": (b"{" + HEAD.encode() + b',"seq":1,', "JSON"),
-    "no CBOR": (cbor2.dumps({"v": 1, "device": "button-4"})[:-3], "CBOR"),
-    "no unit": (f'{{{HEAD},"seq":3,"t":null,"quantity":"hr","value":61}}'.encode(), "unit"),
-    "wrong unit": (f'{{{HEAD},"seq":4,"t":null,"quantity":"hr","value":61,"unit":"mm[Hg]"}}'.encode(), "unit"),
-    "NaN": (f'{{{HEAD},"seq":5,"t":null,"quantity":"hr","value":NaN,"unit":"/min"}}'.encode(), "NaN"),
-    "duplicate key": (f'{{{HEAD},"seq":6,"seq":7,"t":null,"quantity":"hr","value":61,"unit":"/min"}}'.encode(), "seq"),
-    "lone surrogate": (f'{{{HEAD},"seq":8,"t":null,"quantity":"\\ud800","value":61,"unit":"/min"}}'.encode(), ""),
-    "true as a number": (f'{{{HEAD},"seq":9,"t":null,"quantity":"hr","value":true,"unit":"/min"}}'.encode(), "value"),
-    "another device": (b'{"v":1,"device":"button-5","boot_id":"bad","seq":10,"t":null,"quantity":"hr","value":61,"unit":"/min"}', "device"),
+HR = '"t":null,"quantity":"hr","value":61'
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A body, the whole reason that is given for it, and whether its number can be read all the same."""
+
+    payload: bytes
+    reason: str
+    numbered: bool = True
+
+
+BODIES = {
+    "no JSON": Bad(f'{{{HEAD},"seq":1,"t"'.encode(), "not JSON: expecting ':' delimiter at character 54", numbered=False),
+    "no CBOR": Bad(cbor2.dumps({"v": 1, "device": "button-4"})[:-3], "not CBOR: cut off", numbered=False),
+    "no unit": Bad(f'{{{HEAD},"seq":3,{HR}}}'.encode(), "unit: missing"),
+    "wrong unit": Bad(f'{{{HEAD},"seq":4,{HR},"unit":"mm[Hg]"}}'.encode(), "unit: unknown for hr"),
+    "NaN": Bad(f'{{{HEAD},"seq":5,"t":null,"quantity":"hr","value":NaN,"unit":"/min"}}'.encode(), "NaN is not a number"),
+    "duplicate key": Bad(f'{{{HEAD},"seq":6,"seq":7,{HR},"unit":"/min"}}'.encode(), "seq: duplicate key", numbered=False),
+    "lone surrogate": Bad(f'{{{HEAD},"seq":8,{HR},"unit":"\\ud800"}}'.encode(), "lone surrogate in text"),
+    "true as a number": Bad(f'{{{HEAD},"seq":9,"t":null,"quantity":"hr","value":true,"unit":"/min"}}'.encode(), "value: not a number"),
+    "another device": Bad(
+        f'{{"v":1,"device":"button-5","boot_id":"bad","seq":10,{HR},"unit":"/min"}}'.encode(),
+        "device: does not match the topic",
+        numbered=False,
+    ),
 }
 
 
@@ -39,19 +58,24 @@ def letters(gateway: Gateway) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", BODIES)
 def test_a_bad_body_is_a_dead_letter_with_its_reason_on_both_doors(house: House, name: str) -> None:
-    gateway, (payload, words) = house.gateway, BODIES[name]
-    with Button(gateway, "button-4", "good") as device:
+    gateway, bad = house.gateway, BODIES[name]
+    kind = "application/cbor" if name == "no CBOR" else "application/json"
+    with Button(gateway, "button-4", "good-" + name.replace(" ", "-")) as device:
         before = {letter["id"] for letter in letters(gateway)}
-        device.connected().publish("up", payload).wait_for_publish(10)
+        device.connected().publish("up", bad.payload).wait_for_publish(10)
         device.reading("battery", 80, "%")
         assert device.fate() == "stored"  # right behind it, not delayed
-        fresh = until("a dead letter", lambda: [letter for letter in letters(gateway) if letter["id"] not in before])
-        assert words in fresh[0]["reason"]
-        assert "61" not in fresh[0]["reason"]
-        answer = device.post(payload, kind="application/cbor" if name == "no CBOR" else "application/json")
-        assert answer.status_code in (200, 422)  # with a number it is known already from the other door
-        assert answer.headers["content-type"].startswith("application/")
-        assert "61" not in answer.json().get("detail", "")
+        (letter,) = until("a dead letter", lambda: [letter for letter in letters(gateway) if letter["id"] not in before])
+        assert (letter["topic"], letter["detail"], letter["bytes"]) == ("anxin/up/button-4", bad.reason, len(bad.payload))
+        assert letter["reason"] == re.sub(r"\d+", "n", bad.reason), "counted by kind"
+        again = device.post(bad.payload, kind=kind)
+        if bad.numbered:  # the other door knows it already
+            assert (again.status_code, again.json()["fate"]) == (200, "duplicate")
+            again = device.post(re.sub(rb'"seq":(\d+)', rb'"seq":\g<1>00', bad.payload), kind=kind)
+        assert again.status_code == 422
+        assert again.headers["content-type"] == "application/problem+json"
+        said = again.json()
+        assert (said["code"], said["fate"], said["detail"]) == ("message.invalid", "dead_letter", bad.reason)
 
 
 def test_http_says_who_may_how_much_and_of_what_kind(house: House) -> None:
@@ -68,11 +92,40 @@ def test_http_says_who_may_how_much_and_of_what_kind(house: House) -> None:
         assert device.post(good, token=token).status_code == 404
 
 
-def test_an_unknown_device_is_kept_in_the_inbox_or_stays_outside(house: House) -> None:
+def test_a_device_without_a_token_stays_outside_the_embedded_broker(house: House) -> None:
     gateway = house.gateway
-    with Button(gateway, "stranger") as device, pytest.raises(AssertionError, match="stranger is connected"):
-        until("stranger is connected", device.client.is_connected, 2)  # the embedded broker lets nobody in without a token
-    assert "stranger" not in gateway.ask("status")["counters"]
+    with pytest.raises(ConnectionRefusedError):
+        Publisher(gateway.mqtt_port, "stranger", "stranger", "nobody")
+    with pytest.raises(ConnectionRefusedError):
+        Publisher(gateway.mqtt_port, "stranger", "stranger", gateway.tokens["button-6"])
+    Publisher(gateway.mqtt_port, "no-stranger", "button-6", gateway.tokens["button-6"]).close()
+    assert not [row for row in gateway.ask("inbox") if row["device"] == "stranger"]
+
+
+def test_an_unknown_device_waits_in_the_inbox_and_is_the_residents_once_bound(folder: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        broker = stack.enter_context(mosquitto(folder / "mosquitto"))
+        gateway, _hook = stack.enter_context(town(folder, mosquitto_port=broker.port))
+        gateway.start()
+        mei = gateway.person("mei")
+
+        def heart_rate() -> float | None:
+            (bed,) = [bed for bed in mei.get("/wall", site=SITE)["beds"] if bed["bed_id"] == "bed-3"]
+            shown = bed["vitals"].get("hr")
+            return None if shown is None else shown["value"]
+
+        assert gateway.cli("inbox") == []
+        device = stack.enter_context(Button(gateway, "stranger"))
+        device.connected().reading("hr", 61)
+        assert device.fate() == "stored"
+        (row,) = until("it is in the inbox", lambda: gateway.cli("inbox"))
+        assert (row["device"], row["quantities"]) == ("stranger", ["hr"])
+        assert heart_rate() is None, "nobody's reading"
+        assert gateway.cli("bind", "stranger", "--resident", "R-3")["resident"] == "R-3"
+        assert gateway.cli("inbox") == []
+        device.reading("hr", 77)
+        assert device.fate() == "stored"
+        assert until("the wall shows it", heart_rate) == 77
 
 
 def test_an_oversized_message_costs_its_sender_the_connection_and_nobody_else(house: House) -> None:
