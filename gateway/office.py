@@ -15,7 +15,7 @@ from gateway.core import Core
 from gateway.identity import Identity
 from gateway.intake import hashes_of
 from gateway.ledger import JournalFiles, Ledger
-from gateway.registry import bindings
+from gateway.registry import bindings, residents
 from gateway.registry import csv_import as tables
 from gateway.registry.errors import RegistryError
 from gateway.store import Database
@@ -89,6 +89,12 @@ async def device_unbind(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
         raise LookupError(f"device {args['device']} is not bound")
     await core.registry.do(OPERATOR, bindings.end_binding, row.id)
     return {"binding": row.id, "device": row.device_id, "resident": row.resident_id}
+
+
+async def residents_merge(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Two records of one person become one; names them by id or code."""
+    lives = await core.registry.do(OPERATOR, residents.merge, args["resident"], args["into"], reason=args["reason"])
+    return {"merged": args["resident"], "into": lives.id, "status": lives.status}
 
 
 async def inbox(core: Core, _args: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -225,6 +231,7 @@ JOBS: dict[str, Job] = {
     "device.token": device_token,
     "device.bind": device_bind,
     "device.unbind": device_unbind,
+    "residents.merge": residents_merge,
     "inbox": inbox,
     "import": csv_import,
     "audit.verify": audit_verify,

@@ -173,6 +173,13 @@ class StepBody(Body):
     reason: Note = ""
 
 
+class MergeBody(Body):
+    """The record that lives on, and why both are the same person; there is no way back, so the reason is not optional."""
+
+    into: Id
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_NO_CONTROL)]
+
+
 class ObservedBody(Body):
     """What no sensor knows; a member that is absent stays as it is, null takes the entry back."""
 

@@ -92,6 +92,12 @@ async def observe(request: Request, me: Me, resident_id: IdPath, body: models.Ob
     return {"resident": await doors_of(request).commands.registry.observe(me, resident_id, _given(body))}
 
 
+@router.post("/residents/{resident_id}/merge", dependencies=[guard(RESIDENTS_WRITE)])
+async def merge(request: Request, me: Me, resident_id: IdPath, body: models.MergeBody) -> dict[str, Any]:
+    """Two records of one person become one: `into` lives on and takes over history, bindings and limits."""
+    return {"resident": await doors_of(request).commands.registry.merge(me, resident_id, into=body.into, reason=body.reason)}
+
+
 @router.post("/residents/{resident_id}/{step}", dependencies=[guard(RESIDENTS_WRITE)])
 async def resident_step(
     request: Request, me: Me, resident_id: IdPath, step: Literal["move", "away", "back", "discharge", "died"], body: models.StepBody

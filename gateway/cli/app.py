@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import change, ehr, look, start
+from gateway.cli import change, ehr, look, residents, start
 from gateway.cli.say import WRONG, Voice
 
 DEFAULT_DATA = "anxin-data"
@@ -39,6 +39,7 @@ def _global(
 start.install(app)
 look.install(app)
 change.install(app)
+residents.install(app)
 ehr.install(app)
 
 

@@ -237,6 +237,17 @@ class RegistryCommands:
         result: dict[str, Any] = await self._run(asker, work)
         return result
 
+    async def merge(self, asker: Asker, resident_id: str, *, into: str, reason: str) -> dict[str, Any]:
+        """Make two records of one person one; both have to be in reach."""
+
+        def work(tx: Tx) -> Any:
+            must_resident(asker, tx.view, resident_id, FieldClass.IDENTITY)
+            must_resident(asker, tx.view, into, FieldClass.IDENTITY)
+            return residents.merge(tx, resident_id, into, reason=reason)
+
+        result: dict[str, Any] = await self._run(asker, work)
+        return result
+
     async def observe(self, asker: Asker, resident_id: str, fields: Fields) -> dict[str, Any]:
         """Enter consciousness, oxygen or the NEWS2 scale; the scale is the clinician's."""
 

@@ -36,6 +36,7 @@ PASSES: dict[tuple[str, str], frozenset[str]] = {
     ("get", "/api/v1/residents/{resident_id}/history"): CARE | {"son"},
     ("post", "/api/v1/residents"): OPERATORS,
     ("post", "/api/v1/residents/{resident_id}/observe"): CARE,
+    ("post", "/api/v1/residents/{resident_id}/merge"): OPERATORS,
     ("post", "/api/v1/residents/{resident_id}/{step}"): OPERATORS,
     ("get", "/api/v1/devices"): STAFF,
     ("post", "/api/v1/devices"): OPERATORS,
@@ -90,6 +91,7 @@ FOREIGN_BODY: dict[tuple[str, str], dict[str, Any]] = {
         "resident": "zhou", "grantee": "u-son", "classes": ["vitals"], "until_ms": 4_000_000_000_000, "giver": "x",
     },
     ("post", "/api/v1/residents/{resident_id}/observe"): {"on_oxygen": True},
+    ("post", "/api/v1/residents/{resident_id}/merge"): {"into": "wang", "reason": "x"},
     ("post", "/api/v1/residents/{resident_id}/{step}"): {},
     ("post", "/api/v1/limits/{limit_id}/end"): {"reason": "x"},
 }  # fmt: skip
