@@ -29,6 +29,7 @@ SPOT_SILENT_S = 36 * 3600.0  # a cuff or a scale speaks once a day
 TOLD_AFTER_S = 120.0  # an unclaimed call is "being handled" by then: the house has been told, and told again
 PICTURES = ("hr", "pulse", "spo2", "resp", "temp", "sbp", "dbp", "glucose", "glucose_cgm", "steps", "sleep_total")
 TODAY = ("sleep_total", "steps", "sbp", "dbp", "temp", "weight", "glucose", "glucose_cgm")
+SAME = {"pulse": "hr", "glucose": "glucose_cgm"}  # the first says nothing beside the second
 WEEK_MS = 7 * past.DAY_MS
 CACHE_MS = 10 * 60_000
 MAX_KEPT = 500
@@ -135,6 +136,8 @@ class Family:
         tz = self._sight.tz_of(resident)
         spans = past.spans_of(self._sight.view, resident.id, now_ms - past.USUAL_DAYS * past.DAY_MS, now_ms)
         week = [picture for key in PICTURES if (picture := await _picture(history, spans, key, now_ms, tz)) is not None]
+        shown = {picture["quantity"] for picture in week}
+        week = [picture for picture in week if SAME.get(picture["quantity"]) not in shown]
         if len(self._weeks) >= MAX_KEPT:
             self._weeks.clear()
         self._weeks[resident.id] = (now_ms, week)

@@ -53,7 +53,7 @@ def test_calm_words_large_letters_and_only_what_was_consented_to(past_screens: S
     page = screen.page
     expect(page.locator("h1")).to_have_text(NAME)
     state(page, "steady")
-    expect(page.locator("[data-week]")).to_have_count(8)
+    expect(page.locator("[data-week]")).to_have_count(7)
     assert {"as_usual"} <= {row.get_attribute("data-compared") for row in page.locator("[data-week]").all()}
     assert loud(page.locator("body").inner_text()) == []
     document = told(past_screens.ward, "daughter")
@@ -76,7 +76,7 @@ def test_calm_words_large_letters_and_only_what_was_consented_to(past_screens: S
 @pytest.mark.parametrize(("size", "lang"), [(PHONE, "zh"), (WALL, "zh"), (PHONE, "en"), (WALL, "en")])
 def test_accessible_in_both_languages(past_screens: Screens, size: tuple[int, int], lang: str) -> None:
     screen = past_screens.open("daughter", f"/family?lang={lang}", size, lang, bypass_csp=True)
-    expect(screen.page.locator("[data-week]")).to_have_count(8)
+    expect(screen.page.locator("[data-week]")).to_have_count(7)
     assert screen.violations() == []
     if lang == "en":
         assert foreign_words(screen.page.locator("main").inner_text(), NAMES | {"中文"}) == set()

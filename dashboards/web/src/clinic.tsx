@@ -161,8 +161,9 @@ function Readout({ shown }: { shown: Page }) {
 function Monitored({ shown }: { shown: Page }) {
   const { monitoring, monitoring_since_ms: since } = shown;
   if (monitoring === "live") return null;
-  const at = since === null ? t("value.none") : when(since, shown.tz);
-  return <p class="stale" data-monitoring={monitoring}>{t(`clinic.monitoring.${monitoring}`, { at })}</p>;
+  const words = monitoring === "none" ? t("clinic.monitoring.none")
+    : since === null ? t("clinic.monitoring.never") : t(`clinic.monitoring.${monitoring}`, { at: when(since, shown.tz) });
+  return <p class="stale" data-monitoring={monitoring}>{words}</p>;
 }
 
 function Resident({ shown, width }: { shown: Page; width: number }) {
