@@ -270,20 +270,17 @@ def _checked(tx: Tx, user: User, fields: dict[str, Any]) -> User:
     for name in fields.keys() - known:
         raise RegistryError("word.unknown", field=name[:40], allowed=", ".join(sorted(known)))
     user = replace(user, **fields)
-    for site_id in user.site_ids:
-        if site_id != "*":
-            tx.find(tx.view.sites, "site", site_id)
-    for resident_id in user.resident_ids:
-        if resident_id not in tx.view.residents:
-            raise NotFoundError("resident", resident_id[:64])
-    if user.staff_id is not None:
-        tx.find(tx.view.staff, "staff", user.staff_id)
     check.word("role", user.role, [role.value for role in Role])
     check.word("lang", user.lang, LANGUAGES)
     check.word("status", user.status, ("active", "disabled"))
     return replace(
-        user, name=check.text("name", user.name), role=str(user.role), site_ids=tuple(user.site_ids), resident_ids=tuple(user.resident_ids)
-    )  # fmt: skip
+        user,
+        name=check.text("name", user.name),
+        role=str(user.role),
+        site_ids=tuple(site if site == "*" else tx.find(tx.view.sites, "site", site).id for site in user.site_ids),
+        resident_ids=tuple(tx.find(tx.view.residents, "resident", resident).id for resident in user.resident_ids),
+        staff_id=None if user.staff_id is None else tx.find(tx.view.staff, "staff", user.staff_id).id,
+    )
 
 
 def _user(tx: Tx, user_id: str) -> User:
