@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from dashboards import build_hook
 from devices.codes import BY_KEY
 from gateway.ehr.base.items import ItemKind, Row
 from gateway.events import EventRow
 from gateway.readings import FrameRow, Mark, ReadingBlock
 from gateway.registry.view import RegistryView
 from gateway.vocabulary import Origin
-from tests.support import missing, need
+from tests.support import missing
 
 NODE = Path(__file__).parent / "node"
 SCHEMA = NODE / "node_modules" / "@medplum" / "definitions" / "dist" / "fhir" / "r4" / "fhir.schema.json"
@@ -28,18 +29,25 @@ MINUTE_NS = 60_000_000_000
 RESOURCES = ("Observation", "Patient", "Device", "DetectedIssue", "Task", "Communication", "Provenance")
 
 
+def node_tools() -> tuple[list[str], dict[str, str], str]:
+    """npm's command, its environment and Node: of the machine, else of the wheel that the front end's set-up brings."""
+    try:
+        npm, environment = build_hook.npm_command()
+    except build_hook.WebError as error:
+        missing(str(error))
+    return npm, environment, str(build_hook.system_node() or build_hook.wheel_node())
+
+
 def npm_ci() -> Path:
     """The third party's packages, installed once; without npm or its registry the test is skipped."""
-    npm = need("npm")
-    need("node")
+    npm, environment, _node = node_tools()
     with (NODE / "package-lock.json").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         stamp = NODE / "node_modules" / ".anxin-lock"
         wanted = lock.read()
         if not stamp.is_file() or stamp.read_text() != wanted:
-            done = subprocess.run(
-                [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=NODE, capture_output=True, text=True, check=False
-            )
+            command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            done = subprocess.run(command, cwd=NODE, env=environment, capture_output=True, text=True, check=False)
             if done.returncode:
                 missing(f"npm ci in tests/ehr/node failed: {done.stderr.strip()[-200:]}")
             stamp.write_text(wanted)
@@ -171,7 +179,7 @@ def server(port: int = 0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The third party's R4 server; yields its base URL."""
     folder = npm_ci()
     process = subprocess.Popen(
-        [need("node"), "server.mjs", str(port)], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [node_tools()[2], "server.mjs", str(port)], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
         if process.stdout is None:
