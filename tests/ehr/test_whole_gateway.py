@@ -93,7 +93,7 @@ def test_each_reading_and_alert_once(folder: Path) -> None:
             until("all are moved", lambda: len(of(url, "temp")) == 80 and len(on_server(url, "Provenance")) == 40, 40, 0.3)
 
             def done() -> bool:
-                found = gateway.cli("ehr", "status")["targets"]
+                found = gateway.ask("ehr.status")["targets"]
                 return set(found["emr"]) == set(found["here"]) == {"done"} and found["emr"] == found["here"]
 
             until("all is done, here and there", done, 20, 0.3)

@@ -6,6 +6,7 @@ follow: what had left becomes entered-in-error at the old person and goes anew t
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ from gateway.ehr.feed import alerts, vitals
 from gateway.events import EventRow, Events
 from gateway.journal import Journal, JournalGone
 from gateway.ops import Ops
-from gateway.readings import StoredBlock
+from gateway.readings import ReadingBlock, StoredBlock
 from gateway.registry.view import RegistryView
 from gateway.store import Database, StoreError, cursor
 
@@ -73,6 +74,7 @@ class Feed:
         self._ops = ops
         self._options = options or FeedOptions()
         self._wake = wake
+        self._blocks: list[ReadingBlock] = []  # not looked at yet; the view is still theirs
         self._steps: list[Step] = []
         self._taken = 0
         self._tick_ns = 0
@@ -127,8 +129,7 @@ class Feed:
         if block.last <= self.offset:
             return
         if block.readings is not None:
-            found = vitals.items_of(block.readings, self.view)
-            self._put(found)
+            self._blocks.append(block.readings)
             self._taken += len(block.readings)
         if block.tick is not None:
             self._tick_ns = max(self._tick_ns, block.tick.t_ns)
@@ -136,6 +137,13 @@ class Feed:
         self.offset = block.last
         if self._taken >= MAX_READINGS:
             await self._flush()
+
+    async def _look(self) -> None:
+        """Readings become items under the view that was theirs."""
+        blocks, self._blocks = self._blocks, []
+        if blocks:
+            self._put(vitals.items_of(vitals.joined(blocks), self.view))
+            await asyncio.sleep(0)  # while catching up nothing else may wait long
 
     def _put(self, items: Sequence[Item]) -> None:
         if not items:
@@ -153,6 +161,7 @@ class Feed:
         """Events up to an offset: alerts become items, changed bindings move readings."""
         if upto <= self.view.offset:
             return
+        await self._look()
         heard: list[EventRow] = []
         await self._fold(upto, heard.extend)
         moved: dict[str, EventRow] = {}
@@ -187,6 +196,7 @@ class Feed:
 
     async def _flush(self) -> None:
         """Everything taken, and both cursors, in one transaction; a file that cannot be written is waited for."""
+        await self._look()
         steps, self._steps, self._taken = self._steps, [], 0
         offset, events_offset, tick_ns = self.offset, self.view.offset, self._tick_ns
         addresses = self._addresses

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -152,64 +152,82 @@ def _minutes(block: ReadingBlock, rows: NDArray[np.intp], view: RegistryView) ->
     rows = rows[~np.isnan(block.value[rows])]
     if not len(rows):
         return
-    minutes = block.t_measured_ns[rows] // MINUTE_NS
     tests = (block.mark[rows] & int(Mark.TEST)) != 0
+    minutes = block.t_measured_ns[rows] // MINUTE_NS
     keys = np.stack([block.device[rows], block.quantity[rows], minutes, block.origin[rows], tests], axis=1).astype(np.int64)
     order = np.lexsort(keys.T[::-1])
     rows, keys = rows[order], keys[order]
     starts = np.flatnonzero(np.r_[True, (keys[1:] != keys[:-1]).any(axis=1)])
-    for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(rows)], strict=True):
-        device_index, quantity, minute, origin, test = keys[start].tolist()
-        device = block.devices[device_index]
-        for resident, chosen in _by_resident(block, rows[start:end], device, view):
-            yield _minute(block, chosen, (device, quantity, minute), resident, Origin(origin), bool(test), view)
-
-
-def _by_resident(block: ReadingBlock, rows: NDArray[np.intp], device: str, view: RegistryView) -> Iterator[tuple[str, NDArray[np.intp]]]:
-    """Rows of one minute by whose they are: nearly always one person's."""
+    ends = [*starts[1:].tolist(), len(rows)]
     times = block.t_measured_ns[rows]
-    first, last = (view.binding_at(device, int(t_ns)) for t_ns in (times.min(), times.max()))
-    if first == last:
-        yield view.resident_of(device, int(times.min())) or NOBODY, rows
-        return
-    owners = [view.resident_of(device, int(t_ns)) or NOBODY for t_ns in times.tolist()]
-    for owner in sorted(set(owners)):
-        yield owner, rows[np.array([one == owner for one in owners])]
+    spans = zip(np.minimum.reduceat(times, starts).tolist(), np.maximum.reduceat(times, starts).tolist(), strict=True)
+    figures = zip(*(column.tolist() for column in _figures(block, rows, starts)), strict=True)
+    names = keys[starts].tolist()
+    for start, end, (first_ns, last_ns), one, name in zip(starts.tolist(), ends, spans, figures, names, strict=True):
+        device = block.devices[name[0]]
+        if view.binding_at(device, first_ns) == view.binding_at(device, last_ns):
+            yield _minute(device, name, view.resident_of(device, first_ns) or NOBODY, first_ns, (end - start, *one), view)
+            continue
+        owners = [view.resident_of(device, int(t_ns)) or NOBODY for t_ns in times[start:end].tolist()]
+        for owner in sorted(set(owners)):  # a minute in which the device changed hands
+            chosen = rows[start:end][np.array([each == owner for each in owners])]
+            [part] = zip(*(column.tolist() for column in _figures(block, chosen, np.zeros(1, np.intp))), strict=True)
+            yield _minute(device, name, owner, int(block.t_measured_ns[chosen].min()), (len(chosen), *part), view)
 
 
-def _minute(
-    block: ReadingBlock,
-    rows: NDArray[np.intp],
-    what: tuple[str, int, int],
-    resident: str,
-    origin: Origin,
-    test: bool,
-    view: RegistryView,
-) -> Item:
-    device, quantity, minute = what
+def _figures(block: ReadingBlock, rows: NDArray[np.intp], starts: NDArray[np.intp]) -> tuple[NDArray[Any], ...]:
+    """Sum, least, greatest, all qualities and last reception of each group; rows are in the order of the groups."""
     values = block.value[rows]
-    t_ns = int(block.t_measured_ns[rows].min())
+    return (
+        np.add.reduceat(values, starts),
+        np.minimum.reduceat(values, starts),
+        np.maximum.reduceat(values, starts),
+        np.bitwise_or.reduceat(block.quality[rows], starts),
+        np.maximum.reduceat(block.t_received_ns[rows], starts),
+    )
+
+
+def _minute(device: str, name: list[int], resident: str, t_ns: int, figures: tuple[Any, ...], view: RegistryView) -> Item:
+    _, quantity, minute, origin, test = name
+    count, total, least, greatest, quality, received_ns = figures
     key = QUANTITIES[quantity].key
     record = {
         "v": FORMAT,
         "q": key,
         "minute": minute,
-        "n": len(rows),
-        "sum": float(values.sum()),
-        "min": float(values.min()),
-        "max": float(values.max()),
-        "quality": int(np.bitwise_or.reduce(block.quality[rows])),
-        "r": int(block.t_received_ns[rows].max()),
+        "n": count,
+        "sum": total,
+        "min": least,
+        "max": greatest,
+        "quality": quality,
+        "r": received_ns,
         "tz": zone_of(view, device, t_ns),
     }
     return Item(
         kind=ItemKind.SUMMARY,
-        key=f"{device}-{key}-minute-{minute}-{int(origin)}{int(test)}",
+        key=f"{device}-{key}-minute-{minute}-{origin}{test}",
         resident=resident,
         device=device,
         t_ns=t_ns,
-        origin=origin,
-        test=test,
+        origin=Origin(origin),
+        test=bool(test),
         record=record,
         due_ns=(minute + 1) * MINUTE_NS + GRACE_NS,
     )
+
+
+def joined(blocks: Sequence[ReadingBlock]) -> ReadingBlock:
+    """Blocks as one, in their order, so that a minute is put together once."""
+    if len(blocks) == 1:
+        return blocks[0]
+    devices: dict[str, int] = {}
+    frames: list[FrameRow] = []
+    owners, places = [], []
+    for block in blocks:
+        numbers = np.array([devices.setdefault(device, len(devices)) for device in block.devices], np.int32)
+        owners.append(numbers[block.device])
+        places.append(block.frame + np.int32(len(frames)))
+        frames.extend(block.frames)
+    columns = ("quantity", "value", "t_measured_ns", "t_received_ns", "quality", "mark", "origin")
+    rest = {name: np.concatenate([getattr(block, name) for block in blocks]) for name in columns}
+    return ReadingBlock(devices=tuple(devices), frames=tuple(frames), device=np.concatenate(owners), frame=np.concatenate(places), **rest)
