@@ -12,7 +12,7 @@ import bcrypt
 import pytest
 from argon2 import extract_parameters
 
-from gateway.registry import ConflictError, NotFoundError, RegistryError, bindings, passwords
+from gateway.registry import ConflictError, NotFoundError, RegistryError, bindings, org, passwords, residents
 from gateway.registry.accounts import IDLE_S, LONGEST_S, Accounts, SignInRefused
 from gateway.registry.attempts import FREE_PAIR, FREE_WIDE, TooManyAttempts
 from gateway.registry.credentials import DeviceTokens
@@ -258,3 +258,12 @@ async def test_device_tokens(home: House) -> None:
     await tokens.revoke(OPERATOR, "watch2")
     assert not tokens.verify("watch2", second)
     assert tokens.mqtt_users() == []
+
+
+async def test_a_reach_given_by_code_is_kept_by_id(home: House) -> None:
+    home.registry.do_sync(OPERATOR, org.set_site, name="春晖", code="S1", site_id="site-1")
+    home.registry.do_sync(OPERATOR, residents.admit, name="王淑华", code="R01", resident_id="person-1")
+    async with people(home) as accounts:
+        user, _ = await accounts.create(ADMIN, login="kin", name="Kin", role="family", site_ids=("S1",), resident_ids=("R01",))
+        assert (user.site_ids, user.resident_ids) == (("site-1",), ("person-1",))
+        assert home.registry.view.users[user.id].site_ids == ("site-1",)
