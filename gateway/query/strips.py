@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,8 @@ def strip_json(
     """
     decimals = max(0, -int(np.floor(np.log10(row.step))))
     known = np.isfinite(line.mean)
-    lost_ms = sum(hole["to_ms"] - hole["from_ms"] for hole in holes or ())
+    spent = {known: sum(h["to_ms"] - h["from_ms"] for h in holes or () if (h["reason"] == "unbound") is known) for known in (True, False)}
+    meant_ms = to_ms - from_ms - spent[True]  # nothing can be missing while nobody had a device
     longest = sorted(holes or (), key=lambda hole: hole["from_ms"] - hole["to_ms"])[:MAX_GAPS]
     document: dict[str, Any] = {
         "quantity": row.key,
@@ -44,7 +46,7 @@ def strip_json(
         "usual": [None if edges is None else [round(edges[0], 2), round(edges[1], 2)] for edges in band],
         "gaps": sorted(longest, key=lambda hole: hole["from_ms"]),
         "summary": _summary(line, known, decimals),
-        "covered": round(1 - lost_ms / max(1, to_ms - from_ms), 4) if holes is not None else None,
+        "covered": round(1 - spent[False] / meant_ms, 4) if holes is not None and meant_ms > 0 else None,
     }
     if not line.raw:
         document |= {"low": _whole(line.low, decimals), "high": _whole(line.high, decimals)}
@@ -85,10 +87,17 @@ def holes_of(
         begin = line.t_ms[told]
         found = tuple(_between(begin, begin + line.bucket_ms, from_ms, to_ms))
     least_ms = max(LEAST_GAP_MS, 2_000 * cadence_s + 5_000)
-    wide = [(begin, end) for begin, end in found if end - begin >= least_ms]
+    edges = sorted({edge for span in spans for edge in (span.from_ms, span.to_ms)})
+    wide = [piece for begin, end in found if end - begin >= least_ms for piece in _cut(int(begin), int(end), edges)]
     return [
         {"from_ms": int(begin), "to_ms": int(end), "reason": _reason(view, resident_id, spans, line, begin, end)} for begin, end in wide
     ]
+
+
+def _cut(begin: int, end: int, edges: Sequence[int]) -> list[tuple[int, int]]:
+    """A gap in pieces at the times when a device came or went, without the crumbs."""
+    marks = [begin, *(edge for edge in edges if begin < edge < end), end]
+    return [(a, b) for a, b in pairwise(marks) if b - a >= LEAST_GAP_MS]
 
 
 def _between(begin: NDArray[np.int64], end: NDArray[np.int64], from_ms: int, to_ms: int) -> list[tuple[int, int]]:
