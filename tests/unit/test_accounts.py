@@ -262,7 +262,7 @@ async def test_device_tokens(home: House) -> None:
 
 async def test_a_reach_given_by_code_is_kept_by_id(home: House) -> None:
     home.registry.do_sync(OPERATOR, org.set_site, name="春晖", code="S1", site_id="site-1")
-    home.registry.do_sync(OPERATOR, residents.admit, name="王淑华", code="R01", resident_id="person-1")
+    home.registry.do_sync(OPERATOR, residents.admit, name="王淑华", code="R01", site="S1", resident_id="person-1")
     async with people(home) as accounts:
         user, _ = await accounts.create(ADMIN, login="kin", name="Kin", role="family", site_ids=("S1",), resident_ids=("R01",))
         assert (user.site_ids, user.resident_ids) == (("site-1",), ("person-1",))
