@@ -276,16 +276,23 @@ def stuck(conn: apsw.Connection, states: Sequence[str], limit: int) -> list[dict
 
 
 def prune(conn: apsw.Connection, before_ns: int, most: int, step: int = 2_000) -> tuple[int, int]:
-    """Drop what was settled long ago, and the oldest minutes beyond `most` items: (settled, shed); at most `step` of each."""
+    """Drop what was settled long ago, and beyond `most` items what is settled at all; only then the oldest minutes: (settled, shed)."""
+    settled = _drop_settled(conn, before_ns, step)
+    excess = int(conn.execute("SELECT count(*) FROM item").get) - most
+    if excess <= 0:
+        return settled, 0
+    if dropped := _drop_settled(conn, 2**62, min(step, excess)):
+        return settled + dropped, 0
+    shed = "DELETE FROM item WHERE id IN (SELECT id FROM item WHERE kind = ? AND due_ns IS NULL ORDER BY id LIMIT ?)"
+    conn.execute(shed, (ItemKind.SUMMARY.value, min(step, excess)))
+    return settled, conn.changes()
+
+
+def _drop_settled(conn: apsw.Connection, before_ns: int, limit: int) -> int:
+    """The oldest of which nothing is on its way or held."""
     old = (
         "DELETE FROM item WHERE id IN (SELECT i.id FROM item i WHERE i.created_ns < ? AND i.due_ns IS NULL AND NOT EXISTS"
         " (SELECT 1 FROM delivery d WHERE d.item = i.id AND d.state IN ('pending', 'sent', 'held')) ORDER BY i.created_ns LIMIT ?)"
     )
-    conn.execute(old, (before_ns, step))
-    settled = conn.changes()
-    total = int(conn.execute("SELECT count(*) FROM item").get)
-    if total <= most:
-        return settled, 0
-    shed = "DELETE FROM item WHERE id IN (SELECT id FROM item WHERE kind = ? AND due_ns IS NULL ORDER BY id LIMIT ?)"
-    conn.execute(shed, (ItemKind.SUMMARY.value, min(step, total - most)))
-    return settled, conn.changes()
+    conn.execute(old, (before_ns, limit))
+    return conn.changes()
