@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Proxy:
     """Words: "ok", a status like "503", "429:2" (Retry-After), "drop" (no connection left), "stored" (passed on,
-    no answer comes back), "part:422" (the bundle's first entry fails so, the others are passed on)."""
+    no answer comes back), "part:422" (the bundle's first entry fails so, the others are passed on), "raw:..." (this is the answer)."""
 
     def __init__(self, base: str) -> None:
         self.base = base
@@ -77,7 +77,9 @@ def proxied(base: str) -> Iterator[tuple[str, Proxy]]:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
-            if code == "part":
+            if code == "raw":
+                status, content = 200, more.encode()
+            elif code == "part":
                 status, content = proxy.part(more, self.path, body)
             else:
                 status, content = proxy.pass_on(self.command, self.path, body)

@@ -172,6 +172,23 @@ async def test_a_server_without_batch_loses_nothing(url: str, tmp_path: Path) ->
             assert await one.drain() == {"done": 4}
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "", "<html>", "[]", "1", '{"resourceType":"Bundle"}', '{"resourceType":"Bundle","entry":[1,2,3,4]}',
+        '{"resourceType":"Bundle","entry":[{"response":1},{},{},{}]}', '{"resourceType":"Bundle","entry":[{"response":null},{},{},{}]}',
+        '{"resourceType":"Bundle","entry":[{"response":{"status":"201"},"resource":7},{},{},{}]}', '{"resourceType":"Bundle","entry":7}',
+    ],
+)  # fmt: skip
+async def test_odd_answers_stop_nothing(url: str, tmp_path: Path, answer: str) -> None:
+    with proxied(url) as (base, proxy):
+        async with rig(tmp_path, base) as one:
+            await one.put(two_hundred_vitals(count=4))
+            proxy.plan = ["ok", f"raw:{answer}", "ok", "ok"]
+            assert await one.drain() == {"done": 4}
+    assert len(on_server(url, "Observation")) == 4
+
+
 async def test_a_record_that_cannot_be_mapped_is_dead(url: str, tmp_path: Path) -> None:
     items = two_hundred_vitals(count=4)
     async with rig(tmp_path, url) as one:

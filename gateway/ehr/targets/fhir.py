@@ -20,6 +20,7 @@ from gateway.clock import NS_PER_S, Clock
 from gateway.ehr.base.target import Entry, Fate, TargetDown, TargetRefused, TooLarge, Verdict
 
 MEDIA_TYPE = "application/fhir+json"
+ODD = "the answer is not as FHIR has it"
 MAX_ANSWER = 32 * 1024 * 1024
 RETRY = frozenset((408, 409, 425, 429))
 DEAD = frozenset((400, 404, 410, 413, 415, 422))
@@ -78,7 +79,10 @@ class FhirTarget:
         if body.get("resourceType") != "Bundle" or not isinstance(found, list) or len(found) != len(entries):
             raise TargetDown("the answer is not a bundle of as many entries")
         self._works = True
-        return [self._verdict(one) for one in found]
+        try:
+            return [self._verdict(one) for one in found]
+        except (AttributeError, TypeError, KeyError, ValueError) as error:
+            raise TargetDown(ODD) from error
 
     def _verdict(self, answer: Any) -> Verdict:
         response = answer.get("response", {}) if isinstance(answer, Mapping) else {}
@@ -99,8 +103,11 @@ class FhirTarget:
         body = _json(answer)
         if answer.status_code >= 400 or body.get("resourceType") != "Bundle":
             raise TargetDown(f"search: {answer.status_code}")
-        found = [one.get("resource", {}) for one in body.get("entry", []) if one.get("search", {}).get("mode", "match") == "match"]
-        return [f"{kind}/{one['id']}" for one in found if one.get("resourceType") == kind and one.get("id")]
+        try:
+            found = [one.get("resource", {}) for one in body.get("entry", []) if one.get("search", {}).get("mode", "match") == "match"]
+            return [f"{kind}/{one['id']}" for one in found if one.get("resourceType") == kind and one.get("id")]
+        except (AttributeError, TypeError) as error:
+            raise TargetDown(ODD) from error
 
     async def _ask(self, method: str, path: str, body: bytes | None) -> httpx.Response:
         """One request; what concerns the target as a whole is raised. A refused token is read anew once."""
@@ -128,7 +135,7 @@ class FhirTarget:
         try:
             # The timeout of httpx is per read; a server that trickles must not hold the sender for ever.
             return await self._within(self._client.request(method, path, content=body, headers=headers))
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise TargetDown(type(error).__name__) from error
 
     async def _within(self, request: Any) -> httpx.Response:
