@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import functools
 import json
+import os
 import signal
 import sys
 import threading
@@ -52,7 +53,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _until_eof(stop: Callable[[], object]) -> None:
-    sys.stdin.buffer.read()
+    # Not through sys.stdin: a thread that holds its lock when the interpreter ends is a fatal error.
+    while os.read(0, 4096):
+        pass
     stop()
 
 
