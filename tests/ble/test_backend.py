@@ -19,6 +19,8 @@ from gateway.collect.ble.bumble_adapter import Adapter, Opened
 from gateway.collect.ble.bumble_backend import backend_of
 from tests.support.ble_town import address, until, ward_of
 
+pytestmark = pytest.mark.timeout(30)
+
 STRAP, CUFF, METER = address(1), address(2), address(3)
 PLAN: dict[str, Any] = {"step_s": 0.1, "advert_ms": 40, "rooms": [{"name": "room", "devices": [
     {"id": "strap", "kind": "strap", "address": STRAP}, {"id": "cuff", "kind": "cuff", "address": CUFF},
@@ -148,6 +150,7 @@ async def test_cancelled_failed_and_refused_attempts_never_block_the_next_one() 
             await BleakClient(address(99), backend=sky.client).connect()
 
 
+@pytest.mark.timeout(30)
 async def test_an_attempt_is_given_up_by_whoever_waits_at_any_moment() -> None:
     async with air() as sky:
         for delay_s in (0.0, 0.001, 0.01, 0.03, 0.06, 0.1):

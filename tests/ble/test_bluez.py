@@ -16,6 +16,8 @@ from gateway.collect.ble.radio import radio
 from tests.support import need
 from tests.support.ble_town import address, gateway_of, until
 
+pytestmark = pytest.mark.timeout(30)
+
 CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><type>session</type><listen>unix:path={path}</listen><auth>EXTERNAL</auth>

@@ -18,6 +18,8 @@ from gateway.clock import SystemClock
 from gateway.collect.ble.radio import radio
 from tests.support.ble_town import address, frames_of, gateway_of, until
 
+pytestmark = pytest.mark.timeout(30)
+
 
 @pytest.mark.timeout(30)
 async def test_a_process_of_its_own_obeys_and_ends_with_its_starter(tmp_path: Path) -> None:

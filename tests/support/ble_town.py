@@ -108,7 +108,7 @@ def links_of(node: Node, device: str) -> list[dict[str, Any]]:
     return [row.body for row in node.events.read_sync(0, 10_000, kinds_prefix="ble.link") if row.subject == device]
 
 
-async def until(what: str, look: Callable[[], object], within_s: float = 8.0) -> None:
+async def until(what: str, look: Callable[[], object], within_s: float = 15.0) -> None:
     """Wait for something to become true; a look that costs much is taken less often."""
     ends_s = time.monotonic() + within_s
     while time.monotonic() < ends_s:
