@@ -33,7 +33,11 @@ class Stage(StrEnum):
     PRESENCE = "presence"  # sees every reading
     QUALITY = "quality"  # its ALARM takes the value away from the stages after it
     CLINICAL = "clinical"
-    SCORE = "score"  # one row per resident, readings are parts
+    SCORE = "score"  # one row per resident, readings are parts: the newest of each part, judged on ticks
+    PERSON = "person"  # one row per resident, every reading of the detector's `quantities` from whatever device, in the journal's order
+
+
+PERSONAL = frozenset({Stage.SCORE, Stage.PERSON})  # rows are residents
 
 
 class Change(IntFlag):
@@ -184,6 +188,16 @@ class Detector(Protocol):
 
     def drop(self, rows: Rows, state: Table) -> Verdicts:
         """Forget the conditions of rows (unbound, limit withdrawn): END for each that was under way."""
+        ...
+
+
+class Personal(Detector, Protocol):
+    """A detector of the stage PERSON: `window.part` is the index of the reading's quantity in `quantities`."""
+
+    quantities: tuple[str, ...]  # keys of the quantity table
+
+    def numbers(self, row: int, state: Table) -> dict[str, float | str]:
+        """Numbers of the row's present condition for the sentence and its evidence."""
         ...
 
 

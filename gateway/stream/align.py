@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.detect.base import Detector, Stage, Verdicts
+from analytics.detect.base import PERSONAL, Detector, Stage, Verdicts
 from analytics.detect.nodata import NoData
 from devices.codes import BY_KEY, QUANTITIES, Kind
 from gateway.registry.view import PRESENT, Device, RegistryView, Resident
 from gateway.stream.bank import Bank, set_row
+from gateway.stream.people import personal_quantities
 from gateway.stream.roster import DEVICE, IGNORED, Roster, Wearer
 from gateway.stream.rules import SCORE_PARTS, StreamConfig, score_ages_s, settings, silence_deadline_s
 
@@ -37,6 +38,7 @@ class Aligner:
         self.next_ns: int | None = None
         self._hour = 0
         self._shifts: dict[str, float] = {}
+        self._personal = personal_quantities(bank.detectors)
         (self._nodata,) = (detector for detector in bank.detectors if isinstance(detector, NoData))
 
     def all(self, now_ns: int, listened_ns: int) -> None:
@@ -116,7 +118,7 @@ class Aligner:
         row = QUANTITIES[quantity]
         name = self._roster.names[device]
         known = self._view.devices.get(name)
-        watched = row.key in self._config.watches or row.key in self._expected_keys(known)
+        watched = row.key in self._config.watches or row.key in self._expected_keys(known) or quantity in self._personal
         if row.kind not in _MEASURED or not watched:
             self._roster.rows_of[device, quantity] = IGNORED
             return
@@ -127,7 +129,7 @@ class Aligner:
         at, fresh = self._roster.seat(device, quantity)
         self._bank.use_series(at, fresh=fresh)
         resident = self._roster.at(at).resident
-        if resident is not None and resident in self._view.residents and quantity in SCORE_PARTS:
+        if resident is not None and resident in self._view.residents and (quantity in SCORE_PARTS or quantity in self._personal):
             seat, new = self._roster.resident(resident)
             self._bank.use_resident(seat, fresh=new)
             if new:
@@ -212,22 +214,21 @@ class Aligner:
                     cadences[part] = max(cadences.get(part, 0.0), cadence_s)
         table = self._bank.residents
         table["max_age_s"][row] = score_ages_s(cadences)
-        set_row(
-            table,
-            row,
-            {
-                "spo2_scale": record.spo2_scale,
-                "on_oxygen": nan if record.on_oxygen is None else float(record.on_oxygen),
-                "cvpu": nan if record.consciousness is None else float(record.consciousness != "A"),
-                "persistence_s": self._config.news2_persistence_s,
-            },
-        )
+        values = {
+            "spo2_scale": record.spo2_scale,
+            "on_oxygen": nan if record.on_oxygen is None else float(record.on_oxygen),
+            "cvpu": nan if record.consciousness is None else float(record.consciousness != "A"),
+            "persistence_s": self._config.news2_persistence_s,
+            "away": float(record.status == "away"),
+            "utc_offset_s": self._utc_offset_s(None, record, now_ns),
+        }
+        set_row(table, row, {name: value for name, value in values.items() if name in table.columns})
 
     def _drop(self, rows: NDArray[np.int64]) -> None:
         if not len(rows):
             return
         for detector in self._bank.detectors:
-            if detector.stage is not Stage.SCORE:
+            if detector.stage not in PERSONAL:
                 self._end(detector, rows)
 
     def _end(self, detector: Detector, rows: NDArray[np.int64]) -> None:
@@ -245,7 +246,9 @@ class Aligner:
         for name in list(self._roster.residents):
             record = self._view.residents.get(name)
             if record is None or record.status not in PRESENT:
-                for detector in self._bank.stage(Stage.SCORE):
+                for detector in self._bank.detectors:
+                    if detector.stage not in PERSONAL:
+                        continue
                     self._end(detector, np.array([self._roster.residents[name]]))
                 self._roster.leave(name)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.detect.base import Detector, Stage, find
+from analytics.detect.base import PERSONAL, Detector, Stage, find
 from analytics.table import Column, Table
 from analytics.windows import NEVER_NS, Windows
 
@@ -41,11 +41,11 @@ class Bank:
 
     def params_of(self, detector: Detector) -> Table:
         """Parameters that the detector reads."""
-        return self.residents if detector.stage is Stage.SCORE else self.series
+        return self.residents if detector.stage in PERSONAL else self.series
 
     def rows_of(self, detector: Detector) -> int:
         """Rows in use for the detector."""
-        return self.resident_rows if detector.stage is Stage.SCORE else self.series_rows
+        return self.resident_rows if detector.stage in PERSONAL else self.series_rows
 
     def use_series(self, row: int, *, fresh: bool) -> None:
         """Make room for a series row; a fresh one starts without memory."""
@@ -92,11 +92,11 @@ class Bank:
                     self.series_rows = rows
 
     def _series_tables(self) -> tuple[Table, ...]:
-        own = (self.states[detector.rule] for detector in self.detectors if detector.stage is not Stage.SCORE)
+        own = (self.states[detector.rule] for detector in self.detectors if detector.stage not in PERSONAL)
         return (self.windows.table, self.meta, self.series, *own)
 
     def _resident_tables(self) -> tuple[Table, ...]:
-        return (self.residents, *(self.states[detector.rule] for detector in self.stage(Stage.SCORE)))
+        return (self.residents, *(self.states[detector.rule] for detector in self.detectors if detector.stage in PERSONAL))
 
 
 def set_row(table: Table, row: int, values: Mapping[str, float]) -> None:
@@ -118,6 +118,6 @@ def _plain(numbers: NDArray[np.int64]) -> list[float]:
 def _params(detectors: tuple[Detector, ...], *, scores: bool) -> dict[str, Column]:
     columns: dict[str, Column] = {}
     for detector in detectors:
-        if (detector.stage is Stage.SCORE) == scores:
+        if (detector.stage in PERSONAL) == scores:
             columns.update(detector.params)
     return columns

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics import rounds
-from analytics.detect.base import ALARM, Change, Detector, Instant, Stage, Verdicts, Window
+from analytics.detect.base import ALARM, PERSONAL, Change, Detector, Instant, Stage, Verdicts, Window
 from analytics.detect.flat import Flat
 from analytics.detect.nodata import NoData
 from devices.codes import QUANTITIES, Kind
@@ -27,6 +27,7 @@ from gateway.stream.align import Aligner
 from gateway.stream.bank import Bank
 from gateway.stream.calls import Calls
 from gateway.stream.clocks import Clocks
+from gateway.stream.people import People, joined
 from gateway.stream.roster import DEVICE, NO_ROW, Roster, Series, in_order
 from gateway.stream.rules import SCORE_PARTS, StreamConfig
 from gateway.stream.speak import Moment, finding
@@ -73,6 +74,7 @@ class Engine:
         stage = self.bank.stage
         self._presence, self._quality = stage(Stage.PRESENCE), stage(Stage.QUALITY)
         self._clinical, self._scores = stage(Stage.CLINICAL), stage(Stage.SCORE)
+        self.people = People(self.bank, self._say)
         self._found: list[Finding] = []
         self._moved = True  # nothing is known of what was folded before
         self._devices: set[str] = set()
@@ -142,7 +144,7 @@ class Engine:
         minute = int(tick.t_ns // (self.config.news2_every_s * NS_PER_S))
         if minute != self.scored:
             self.scored = minute
-            for detector in self._scores:
+            for detector in (*self._scores, *self.people.detectors):
                 self._pass(detector, offset, tick.t_ns)
 
     def _pass(self, detector: Detector, offset: int, now_ns: int) -> None:
@@ -193,6 +195,7 @@ class Engine:
                 yield
         if parts:
             self._score(parts)
+        yield from self.people.flush(ROUNDS_PER_STAGE)
 
     def _round(self, first: int, readings: ReadingBlock, index: NDArray[np.int64], rows: NDArray[np.int64], parts: list[Window]) -> None:
         """One reading per series through all stages."""
@@ -224,6 +227,7 @@ class Engine:
             window.usable = window.usable & (answer.verdict != ALARM)
         for detector in self._clinical:
             self._say(detector, detector.step(window, self.bank.states[detector.rule]), window)
+        self.people.add(window, readings.quantity[index])
         scored = np.flatnonzero((window.part >= 0) & window.usable & (self.bank.series["resident"][rows] >= 0))
         if len(scored):
             parts.append(window.take(scored))
@@ -256,15 +260,15 @@ class Engine:
 
     def _score(self, parts: list[Window]) -> None:
         """Hand each resident's newest parts of this block to the score: the latest in the journal, not the latest round."""
-        joined = parts[0] if len(parts) == 1 else _joined(parts)
-        seat = self.bank.series["resident"][joined.rows]
-        names = np.asarray(seat * 16 + joined.part, dtype=np.int64)
+        whole = joined(parts)
+        seat = self.bank.series["resident"][whole.rows]
+        names = np.asarray(seat * 16 + whole.part, dtype=np.int64)
         position = np.arange(len(names), dtype=np.int64)
         newest = rounds.last_of(names)[names] == position
-        joined = joined if newest.all() else joined.take(newest)
-        joined = replace(joined, rows=self.bank.series["resident"][joined.rows], params=self.bank.residents)
+        whole = whole if newest.all() else whole.take(newest)
+        whole = replace(whole, rows=self.bank.series["resident"][whole.rows], params=self.bank.residents)
         for detector in self._scores:
-            self._say(detector, detector.step(joined, self.bank.states[detector.rule]), joined)
+            self._say(detector, detector.step(whole, self.bank.states[detector.rule]), whole)
 
     def _names(self, readings: ReadingBlock) -> NDArray[np.int64]:
         """Index of each of the block's devices; new ones get theirs."""
@@ -346,7 +350,7 @@ class Engine:
                 self._found.append(finding(detector.rule, detector.version, self.bank, self.config, series, moment))
 
     def _series(self, detector: Detector, row: int) -> Series:
-        if detector.stage is not Stage.SCORE:
+        if detector.stage not in PERSONAL:
             return self.roster.at(row)
         name = self.roster.seats[row] or ""
         return Series(name, name, "", DEVICE)
@@ -354,29 +358,11 @@ class Engine:
     def _origin(self, detector: Detector, series: Series, row: int) -> int:
         """The worst of the condition's readings; a device that never spoke has the registry's word."""
         state = int(self.bank.states[detector.rule]["origin"][row])
-        if detector.stage is Stage.SCORE:
+        if detector.stage in PERSONAL:
             return state
         known = self.view.devices.get(series.device)
         registered = known.origin if known is not None and series.quantity == DEVICE else 0
         return max(state, int(self.bank.meta["origin"][row]), registered)
-
-
-def _joined(parts: Sequence[Window]) -> Window:
-    """The windows of several rounds as one, in the order of the journal."""
-    joined = Window(
-        rows=np.concatenate([part.rows for part in parts]),
-        t_ns=np.concatenate([part.t_ns for part in parts]),
-        value=np.concatenate([part.value for part in parts]),
-        key=np.concatenate([part.key for part in parts]),
-        usable=np.concatenate([part.usable for part in parts]),
-        doubtful=np.concatenate([part.doubtful for part in parts]),
-        beyond=np.concatenate([part.beyond for part in parts]),
-        origin=np.concatenate([part.origin for part in parts]),
-        part=np.concatenate([part.part for part in parts]),
-        params=parts[0].params,
-        listened_ns=parts[0].listened_ns,
-    )
-    return joined.take(np.argsort(joined.key, kind="stable"))
 
 
 def _order(readings: ReadingBlock, index: NDArray[np.int64]) -> NDArray[np.int64] | None:
