@@ -6,14 +6,14 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import apsw
 
 from gateway.clock import NS_PER_S, Clock, wait_for_event
-from gateway.notify.base import ChannelSettings, Notifier, Outcome, Page, Verdict
+from gateway.notify.base import Bucket, Notifier, Outcome, Page, Verdict
 from gateway.ops import Ops
 from gateway.store import Component, Database, Lane, StoreError
 from gateway.vocabulary import Priority
@@ -89,27 +89,6 @@ def fates(conn: apsw.Connection, alert_id: str) -> dict[str, dict[str, Any]]:
 
 
 @dataclass(slots=True)
-class Bucket:
-    """Tokens of one channel; the last `reserve` are for high priority."""
-
-    settings: ChannelSettings
-    tokens: float
-    mono_ns: int
-
-    def wait_s(self, priority: Priority, mono_ns: int) -> float:
-        """Seconds until a message of this priority may go; takes its token if that is now."""
-        rate_s = self.settings.rate_per_min / 60.0
-        self.tokens = min(float(self.settings.burst), self.tokens + (mono_ns - self.mono_ns) / NS_PER_S * rate_s)
-        self.mono_ns = mono_ns
-        floor = 0.0 if priority >= Priority.HIGH else float(min(self.settings.reserve, self.settings.burst - 1))
-        missing = floor + 1.0 - self.tokens
-        if missing <= 1e-9:
-            self.tokens -= 1.0
-            return 0.0
-        return missing / rate_s
-
-
-@dataclass(slots=True)
 class Channel:
     """A notifier with its quota, its load and its health."""
 
@@ -163,6 +142,8 @@ class Outbox:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._unrecorded: dict[int, tuple[str, tuple[str | int, ...]]] = {}  # at most one per attempt that ran while the store failed
         self._wake = asyncio.Event()
+        self.on_claim: Callable[[Page], Awaitable[None]] | None = None  # somebody took the alert over on the channel itself
+        self.link_of: Callable[[Page, bool], Awaitable[str]] | None = None  # True: a group reads it
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -210,8 +191,7 @@ class Outbox:
 
         for name, count in await self._db.write(unit):
             if name in self._channels:
-                bucket = self._channels[name].bucket
-                bucket.tokens = max(0.0, bucket.tokens - count)
+                self._channels[name].bucket.remember(count, self._clock.monotonic_ns())
 
     async def _reap(self) -> None:
         for item_id in [i for i, task in self._tasks.items() if task.done()]:
@@ -270,10 +250,14 @@ class Outbox:
         channel = self._channels[name]
         try:
             page = replace(item.page, address=item.routes[item.route][1])
+            if self.link_of is not None:
+                page = replace(page, link=await self.link_of(page, channel.notifier.settings.group))
             outcome = await self._send(channel, page)
         finally:
             channel.busy -= 1
         self._health(name, channel, outcome)
+        if outcome.claimed and self.on_claim is not None:
+            await self.on_claim(page)
         if outcome.verdict is Verdict.DELIVERED:
             await self._finish(item, "sent", "", name)
         elif outcome.verdict is Verdict.REFUSED:
@@ -300,7 +284,7 @@ class Outbox:
         return sending.result()
 
     def _health(self, name: str, channel: Channel, outcome: Outcome) -> None:
-        if outcome.verdict is Verdict.DELIVERED:
+        if outcome.verdict is Verdict.DELIVERED or outcome.works:
             if channel.down:
                 log.warning("channel %s is back", name)
             channel.failures, channel.down = 0, False

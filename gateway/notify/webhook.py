@@ -5,16 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import logging
 
-import httpx
 from pydantic import SecretStr, field_validator
 
-from gateway.notify.base import ChannelSettings, Outcome, Page, Verdict, http_outcome, render
-
-# The client writes whole addresses (which may hold tokens) to its log.
-logging.getLogger("httpx").setLevel(logging.WARNING)
-logging.getLogger("httpcore").setLevel(logging.WARNING)
+from gateway.notify.base import ChannelSettings, Outcome, Page, Poster, http_outcome, render
 
 SIGNATURE_HEADER = "X-Anxin-Signature"
 
@@ -41,9 +35,7 @@ class Webhook:
         self.settings: ChannelSettings = settings
         self._url = settings.url.get_secret_value()
         self._secret = settings.secret.get_secret_value().encode() if settings.secret else None
-        limits = httpx.Limits(max_connections=settings.parallel)
-        # trust_env off: a proxy of the environment would see the pages.
-        self._client = httpx.AsyncClient(timeout=settings.timeout_s, limits=limits, follow_redirects=False, trust_env=False)
+        self._poster = Poster(settings)
 
     async def notify(self, page: Page) -> Outcome:
         """POST; any transport error is worth another try."""
@@ -53,19 +45,12 @@ class Webhook:
         headers = {"Content-Type": "application/json", "Idempotency-Key": page.key}
         if self._secret is not None:
             headers[SIGNATURE_HEADER] = "sha256=" + hmac.new(self._secret, body, hashlib.sha256).hexdigest()
-        try:
-            async with self._client.stream("POST", page.address or self._url, content=body, headers=headers) as response:
-                return http_outcome(response.status_code, response.headers.get("Retry-After"))
-        except httpx.TimeoutException:
-            return Outcome(verdict=Verdict.RETRY, reason="timeout")
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-            return Outcome(verdict=Verdict.REFUSED, reason="invalid_address")
-        except httpx.HTTPError as error:
-            return Outcome(verdict=Verdict.RETRY, reason=f"transport_{type(error).__name__}")
+        answer = await self._poster.post(page.address or self._url, body, headers)
+        return answer if isinstance(answer, Outcome) else http_outcome(answer.status, answer.retry_after)
 
     async def close(self) -> None:
         """Close the connection pool."""
-        await self._client.aclose()
+        await self._poster.close()
 
 
 def build(name: str, settings: Settings) -> Webhook:

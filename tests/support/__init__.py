@@ -15,8 +15,10 @@ PACKAGES = ("analytics", "dashboards", "devices", "firmware_sim", "gateway")
 
 # Program -> Debian package. Daemons stand in sbin, which is not on everybody's PATH.
 PROGRAMS = {
+    "baresip": "baresip-core",
     "chromium": "chromium",
     "dbus-daemon": "dbus-daemon",
+    "espeak-ng": "espeak-ng",
     "faketime": "faketime",
     "fc-list": "fontconfig",
     "mosquitto": "mosquitto",

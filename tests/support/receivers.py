@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 HANG = 0  # a status that is never sent
+DRIP = -1  # an answer that comes byte by byte and has no end
 
 
 @dataclass
@@ -54,19 +55,30 @@ class HttpReceiver:
             while True:
                 request = await self._read(reader)
                 self.requests.append(request)
-                status = self.script.popleft() if self.script else self.then
+                status, body = self.answer(request)
                 if status == HANG:
                     await reader.read()  # until the other side gives up
                     return
-                if 200 <= status < 300:
-                    self.accepted.append(request)
+                if status == DRIP:
+                    await _drip(writer)
+                    return
                 extra = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
-                writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n{extra}\r\n".encode())
+                writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n{extra}\r\n".encode() + body)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             return
         finally:
             writer.close()
+
+    def answer(self, request: Request) -> tuple[int, bytes]:
+        """Status and body for a request."""
+        status = self.script.popleft() if self.script else self.then
+        if 200 <= status < 300:
+            self.accepted.append(request)
+        return status, b""
+
+    def heard(self) -> list[bytes]:
+        return [request.body for request in self.accepted]
 
     async def _read(self, reader: asyncio.StreamReader) -> Request:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
@@ -94,6 +106,9 @@ class SmtpReceiver:
             raise RuntimeError("not started")
         return int(self._server.sockets[0].getsockname()[1])
 
+    def heard(self) -> list[bytes]:
+        return list(self.messages)
+
     async def close(self) -> None:
         await _close(self._server, self._serving)
 
@@ -119,6 +134,14 @@ class SmtpReceiver:
             self.messages.append((await reader.readuntil(b"\r\n.\r\n"))[:-3])
             writer.write(f"{self.codes.get('BODY', 250)} ok\r\n".encode())
         return verb != "QUIT"
+
+
+async def _drip(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    while not writer.is_closing():
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.02)
 
 
 async def _close(server: asyncio.Server | None, serving: dict[asyncio.StreamWriter, asyncio.Task[None] | None]) -> None:
