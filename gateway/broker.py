@@ -20,13 +20,16 @@ from pathlib import Path
 from typing import Any
 
 from gateway.brokerlog import LogWatch
-from gateway.clock import Clock
+from gateway.clock import NS_PER_S, Clock
 from gateway.ops import Ops
 
 LOG = logging.getLogger("anxin.broker")
 INTERNAL_USER = "anxin-gateway"
 READY_S = 15.0
 BACKOFF_CAP_S = 15.0
+GATHER_S = 0.1  # changes within it are one reload
+SETTLE_S = 10.0  # so long after a start a reload waits for our own sessions
+RELOAD_S = 5.0
 _DEVICE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BCRYPT = re.compile(r"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}")
 # PR_SET_PDEATHSIG is set between fork and exec by a tiny interpreter, because code in a forked child of a threaded process may deadlock.
@@ -78,7 +81,8 @@ def free_port(host: str) -> int:
 class Broker:
     """One nats-server process; devices are let in once all sessions of ours that it `expects` keep what devices send.
 
-    nats-server acknowledges and drops what no session is subscribed to: a device that came first would lose readings.
+    nats-server acknowledges and drops what no session is subscribed to: a device that came first would lose readings. A reload
+    refuses whoever is just connecting ("Not authorized"), so there is none without a change, and none while our own sessions come.
     """
 
     def __init__(
@@ -94,7 +98,12 @@ class Broker:
         self._clock = clock
         self._ops = ops
         self._expects = frozenset(expects)
-        self._subscribed: set[str] = set()
+        self._subscribed: set[str] = set()  # since the store was made
+        self._standing: set[str] = set()  # since the process was started
+        self._changed = asyncio.Event()
+        self._started_ns = 0
+        self._loaded = ""  # the configuration that the process runs with
+        self._watch: LogWatch | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -122,14 +131,14 @@ class Broker:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.password = self._own_password()
         await self._replace_stale()
-        watch = LogWatch(self._log_file, self._clock, self._ops)
+        self._watch = watch = LogWatch(self._log_file, self._clock, self._ops)
         await self._launch()
-        self._tasks = [asyncio.create_task(self._supervise(), name="broker"), asyncio.create_task(watch.run(), name="broker-log")]
+        jobs = {"broker": self._supervise(), "broker-log": watch.run(), "broker-reload": self._reload_changes(watch)}
+        self._tasks = [asyncio.create_task(job, name=name) for name, job in jobs.items()]
 
     def subscribed(self, name: str) -> None:
         """One of our own sessions stands; with the last one of `expects` devices are let in."""
-        if name in self._subscribed:
-            return
+        self._standing.add(name)
         self._subscribed.add(name)
         if self._admits:
             self.refresh()
@@ -139,10 +148,39 @@ class Broker:
         return self._subscribed >= self._expects
 
     def refresh(self) -> None:
-        """Take over changed credentials without dropping those that stay."""
-        self._write_config()
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGHUP)
+        """Take over changed credentials soon, without dropping those that stay."""
+        self._changed.set()
+
+    async def _reload_changes(self, watch: LogWatch) -> None:
+        while True:
+            await self._changed.wait()
+            await self._clock.sleep(GATHER_S)
+            if not self._standing >= self._expects and self._clock.monotonic_ns() - self._started_ns < SETTLE_S * NS_PER_S:
+                continue
+            self._changed.clear()
+            process, text = self._process, self._config_text()
+            if text == self._loaded or process is None or process.returncode is not None:
+                continue  # a new process reads it anyway
+            watch.poll()
+            loads = watch.loads
+            _write_private(self._config, text)
+            process.send_signal(signal.SIGHUP)
+            if await self._took(watch, loads):
+                self._loaded = text
+                self._ops.clear("broker.reload", "embedded")
+            elif self._process is process and process.returncode is None:
+                self._ops.fault("broker.reload", "embedded", cause=watch.reload_error)
+                self._changed.set()  # until it does
+
+    async def _took(self, watch: LogWatch, loads: int) -> bool:
+        """Whether the log says in time that one more configuration is in force."""
+        deadline_ns = self._clock.monotonic_ns() + int(RELOAD_S * NS_PER_S)
+        while self._clock.monotonic_ns() < deadline_ns:
+            watch.poll()
+            if watch.loads > loads:
+                return True
+            await self._clock.sleep(0.02)
+        return False
 
     async def stop(self) -> None:
         """Stop it; what it acknowledged is on disk."""
@@ -166,9 +204,6 @@ class Broker:
         if not path.exists():
             _write_private(path, secrets.token_urlsafe(32))
         return path.read_text(encoding="ascii").strip()
-
-    def _write_config(self) -> None:
-        _write_private(self._config, self._config_text())
 
     def _config_text(self) -> str:
         o, quote = self.options, json.dumps
@@ -204,7 +239,9 @@ class Broker:
         ))
 
     async def _launch(self) -> None:
-        self._write_config()
+        self._loaded = self._config_text()
+        _write_private(self._config, self._loaded)
+        self._standing.clear()
         binary = str(find_binary())
         with (self.folder / "nats.err").open("wb") as err:
             self._process = await asyncio.create_subprocess_exec(
@@ -212,6 +249,7 @@ class Broker:
                 stdin=asyncio.subprocess.DEVNULL, stdout=err, stderr=err, start_new_session=True,
             )  # fmt: skip
         self.pid = self._process.pid
+        self._started_ns = self._clock.monotonic_ns()
         await self._until_ready(self._process)
 
     async def _until_ready(self, process: asyncio.subprocess.Process) -> None:

@@ -11,6 +11,8 @@ from gateway.ops import Ops
 FORGET_S = 600  # a complaint without repetition for so long is over
 NAMED_LIMIT = 50  # subjects named per code: a flood of client ids must not become a flood of alerts
 _LINE = re.compile(r'\[ERR\] (\S+) - mid:\d+ - "([^"]*)" - (.*)$')
+_LOADED = "[INF] Reloaded server configuration"
+_NOT_LOADED = re.compile(r"\[ERR\] Failed to reload server configuration: (.*)$")
 _NOT_NAME = re.compile(r"[^A-Za-z0-9_.:-]")
 # text in the log -> fault code; None = counted only (a refused password may be anybody's)
 _CAUSES: tuple[tuple[str, str, str | None], ...] = (
@@ -31,6 +33,8 @@ class LogWatch:
         self._clock = clock
         self._ops = ops
         self._every_s = every_s
+        self.loads = 0  # configurations taken over while it ran
+        self.reload_error = ""
         self._inode = 0
         self._offset = 0
         self._rest = b""
@@ -74,6 +78,7 @@ class LogWatch:
     def _take(self, line: str) -> None:
         match = _LINE.search(line)
         if match is None:
+            self._configured(line)
             if "insufficient resources" in line or "resource limits exceeded" in line or "no space left" in line:
                 self._complain("broker.full", "embedded", {})
             return
@@ -85,6 +90,12 @@ class LogWatch:
                     subject = _NOT_NAME.sub("_", client)[:64] or address.rsplit(":", 1)[0]
                     self._complain(code, subject, {"address": address})
                 return
+
+    def _configured(self, line: str) -> None:
+        if _LOADED in line:
+            self.loads, self.reload_error = self.loads + 1, ""
+        elif (refused := _NOT_LOADED.search(line)) is not None:
+            self.reload_error = refused[1][:120]
 
     def _complain(self, code: str, subject: str, params: dict[str, str]) -> None:
         named = sum(1 for known, _ in self._seen_ns if known == code)

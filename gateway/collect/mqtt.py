@@ -35,7 +35,6 @@ LOG = logging.getLogger("anxin.mqtt")
 KEEPALIVE_S = 10
 SILENCE_S = 13.0  # a broker that has not answered the ping by then is taken for dead
 CONNECT_S = 5.0
-QUIET_TRIES = 4  # about two seconds
 BACKOFF_CAP_S = 15.0
 STEADY_S = 10.0  # a connection that was shorter does not reset the backoff: two gateways with one client id must not fight at full speed
 SESSION_EXPIRY_S = 7 * 86_400
@@ -162,16 +161,14 @@ class _Link:
             self._forget()
             if self._stopped.is_set():
                 return
-            self._say_down(was_up, failures)
+            self._say_down(was_up)
             pause_s = min(BACKOFF_CAP_S, 0.125 * 2 ** min(failures, 10)) * random.uniform(0.7, 1.3)
             self._stopped.wait(pause_s)
 
-    def _say_down(self, was_up: bool, failures: int) -> None:
+    def _say_down(self, was_up: bool) -> None:
         if was_up:
             LOG.warning("%s: connection to the broker lost (%s)", self._options.name, self._failure)
-        elif self._failure.startswith("refused") and failures < QUIET_TRIES:
-            return  # a broker that just starts refuses everybody for a moment
-        elif not self._down_said:
+        elif not self._down_said:  # one quick retry is no news to the alert desk
             self._down_said = True
             LOG.warning("%s: no broker at %s:%d (%s)", self._options.name, self._options.host, self._options.port, self._failure)
             self.bridge.call(partial(self._ops.fault, "broker.unreachable", self._options.name, cause=self._failure[:120]))

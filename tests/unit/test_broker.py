@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from gateway.clock import SystemClock
 from gateway.ops import Ops
 from tests.support import need
 from tests.support.fake_clock import FakeClock
-from tests.support.mqtt_wire import Publisher, free_port
+from tests.support.mqtt_wire import Publisher, connect_packet, free_port
 
 pytestmark = pytest.mark.timeout(30)
 HASH = bcrypt.hashpw(b"token-1", bcrypt.gensalt(4)).decode()
@@ -71,6 +72,82 @@ async def test_devices_come_in_with_their_token_once_our_sessions_stand(tmp_path
         with pytest.raises(ConnectionRefusedError):
             Publisher(broker.port, "d1", "d1", "token-2")
         assert (tmp_path / "nats.conf").stat().st_mode & 0o077 == 0
+
+
+def reloads(folder: Path) -> int:
+    return (folder / "nats.log").read_text().count('Trapped "hangup"')
+
+
+def knocking(broker: Broker) -> socket.socket:
+    """A client between its connection and its CONNECT: whoever is there is thrown out by a reload."""
+    return socket.create_connection(("127.0.0.1", broker.port), timeout=5)
+
+
+def let_in(sock: socket.socket, broker: Broker) -> bool:
+    try:
+        sock.sendall(connect_packet("us", broker.username, broker.password))
+        return sock.recv(4) == b"\x20\x02\x00\x00"
+    except ConnectionError:
+        return False
+    finally:
+        sock.close()
+
+
+async def test_our_sessions_are_not_thrown_out_while_devices_change_as_in_a_first_start(tmp_path: Path) -> None:
+    async with broker_in(tmp_path, Ops(), [("d1", HASH)], expects=("readings", "calls")) as broker:
+        ours = knocking(broker)
+        for _ in range(20):  # devices are entered, bound and heard: none of it is a broker's affair yet
+            broker.refresh()
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.5)
+        assert let_in(ours, broker)
+        assert reloads(tmp_path) == 0
+        broker.subscribed("readings")
+        broker.subscribed("calls")
+        await until(lambda: reloads(tmp_path) == 1 and broker._loaded.count("{user:") == 2)
+        ours = knocking(broker)
+        broker.refresh()  # nothing has changed
+        await asyncio.sleep(0.5)
+        assert let_in(ours, broker)
+        assert reloads(tmp_path) == 1
+
+
+async def test_many_new_tokens_are_few_reloads_and_wait_for_our_sessions_after_a_death(tmp_path: Path) -> None:
+    users: list[tuple[str, str]] = []
+    async with broker_in(tmp_path, Ops(), users, expects=("readings",)) as broker:
+        broker.subscribed("readings")
+        for number in range(30):
+            users.append((f"d{number}", HASH))
+            broker.refresh()
+        await until(lambda: broker._loaded.count("{user:") == 31)
+        assert reloads(tmp_path) == 1
+        first = broker.pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: broker.pid != first and f"[{broker.pid}]" in (tmp_path / "nats.log").read_text().rpartition("ready")[0])
+        before = reloads(tmp_path)
+        users.append(("late", HASH))
+        broker.refresh()
+        await asyncio.sleep(0.5)
+        ours = knocking(broker)
+        await asyncio.sleep(0.5)
+        assert let_in(ours, broker)
+        assert reloads(tmp_path) == before
+        broker.subscribed("readings")
+        await until(lambda: broker._loaded.count("{user:") == 32)
+        Publisher(broker.port, "late", "late", "token-1").close()
+
+
+async def test_a_configuration_that_it_does_not_take_is_a_fault_until_it_does(tmp_path: Path) -> None:
+    ops, users = Ops(), [("d1", HASH)]
+    async with broker_in(tmp_path, ops, users) as broker:
+        users.append(("d1", HASH))  # twice the same user
+        broker.refresh()
+        await until(lambda: "broker.reload" in codes(ops))
+        users.pop()
+        users.append(("d2", HASH))
+        await until(lambda: "broker.reload" not in codes(ops))
+        Publisher(broker.port, "d2", "d2", "token-1").close()
 
 
 async def test_a_killed_broker_is_a_fault_and_comes_back_with_what_it_acknowledged(tmp_path: Path) -> None:
