@@ -1,4 +1,4 @@
-"""Typed configuration from `anxin.toml` in the data folder; an unknown key is an error that names it."""
+"""Typed configuration from `anxin.toml` in the data folder; an unknown key is an error that names it; paths count from that folder."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def load(data_dir: Path) -> Config:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
-    return parse(raw, str(path))
+    return _placed(parse(raw, str(path)), data_dir.absolute())
 
 
 def parse(raw: dict[str, Any], where: str) -> Config:
@@ -174,6 +174,17 @@ def parse(raw: dict[str, Any], where: str) -> Config:
     except ValidationError as error:
         lines = [f"{'.'.join(str(part) for part in e['loc'])}: {_say(e['type'], e['msg'])}" for e in error.errors()]
         raise ConfigError(f"{where}: " + "; ".join(lines)) from error
+
+
+def _placed(config: Config, folder: Path) -> Config:
+    """With the paths of all sections counted from the folder of the file, wherever the command was started."""
+    sections = {}
+    for name in type(config).model_fields:
+        section = getattr(config, name)
+        if isinstance(section, Section):
+            moved = {key: folder / value for key, value in section if isinstance(value, Path)}  # an absolute one stays
+            sections[name] = section.model_copy(update=moved)
+    return config.model_copy(update=sections)
 
 
 def _say(kind: str, message: str) -> str:

@@ -38,3 +38,22 @@ def test_values_are_read(tmp_path: Path) -> None:
     (tmp_path / "anxin.toml").write_text("language = 'en'\n[mqtt]\nembedded = false\nhost = 'broker.lan'\n")
     config = load(tmp_path)
     assert (config.language, config.mqtt.embedded, config.mqtt.host) == ("en", False, "broker.lan")
+
+
+def test_paths_count_from_the_folder_of_the_file_wherever_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    pair = "certificate = 'certs/server.pem'\nkey = '/etc/anxin/server.key'\n"
+    (home / "anxin.toml").write_text(
+        f"[web]\n{pair}[mqtt]\n{pair}ca_file = '../ca.pem'\npassword_file = 'broker.secret'\n[backup]\nfolder = 'copies'\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    read = load(Path("home"))
+    monkeypatch.chdir(elsewhere)
+    assert load(Path("../home")).mqtt.certificate == elsewhere / "../home/certs/server.pem"
+    for section in (read.web, read.mqtt):
+        assert section.certificate == home / "certs" / "server.pem"
+        assert section.key == Path("/etc/anxin/server.key")
+    assert (read.mqtt.ca_file, read.mqtt.password_file) == (home / "../ca.pem", home / "broker.secret")
+    assert read.backup.folder == home / "copies"
