@@ -22,17 +22,32 @@ class TableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: numpy dtype, what a fresh row holds, and `width` > 0 for a small vector per row."""
+    """A column: numpy dtype, what a fresh row holds, and `width` > 0 for a small vector per row.
+
+    `lanes` = the vector lies across: shape (width, capacity), so that each of its numbers is one dense array over the series.
+    """
 
     dtype: str
     fill: float = 0
     width: int = 0
+    lanes: bool = False
+
+    def shape(self, rows: int) -> tuple[int, ...]:
+        """Shape of the array of `rows` rows."""
+        if not self.width:
+            return (rows,)
+        return (self.width, rows) if self.lanes else (rows, self.width)
+
+    def first(self, array: NDArray[Any], rows: int) -> NDArray[Any]:
+        """The first `rows` rows of an array of this column, as a view."""
+        return array[:, :rows] if self.lanes else array[:rows]
 
 
 class Table:
     """Columns of equal length; a row is claimed once and stays where it is.
 
-    `table[name]` is the whole array, shape (capacity,) or (capacity, width): index it by rows, never keep it (growing replaces it).
+    `table[name]` is the whole array, shape (capacity,), (capacity, width) or, for lanes, (width, capacity): index it by rows, never keep it
+    (growing replaces it).
     """
 
     __slots__ = ("_arrays", "capacity", "columns")
@@ -54,14 +69,14 @@ class Table:
             capacity *= 2
         for name, column in self.columns.items():
             grown = _blank(column, capacity)
-            grown[: self.capacity] = self._arrays[name]
+            column.first(grown, self.capacity)[...] = self._arrays[name]
             self._arrays[name] = grown
         self.capacity = capacity
 
     def reset(self, rows: Rows) -> None:
         """Give rows back the values of fresh ones."""
         for name, column in self.columns.items():
-            self._arrays[name][rows] = column.fill
+            self._arrays[name][(slice(None), rows) if column.lanes else rows] = column.fill
 
     def shift(self, names: Collection[str], delta_ns: int) -> None:
         """Move int64 time columns by delta_ns; "never" and "unknown" stay."""
@@ -70,11 +85,11 @@ class Table:
             column[column > _NO_TIME] += delta_ns
 
     def pack(self, rows: int) -> bytes:
-        """The first `rows` rows: length-prefixed JSON header {rows, columns: [[name, dtype, width]]}, then raw little-endian columns."""
-        listed = [[name, column.dtype, column.width] for name, column in self.columns.items()]
+        """The first `rows` rows: length-prefixed JSON header {rows, columns: [[name, dtype, width, lanes]]}, then raw columns."""
+        listed = [[name, column.dtype, column.width, column.lanes] for name, column in self.columns.items()]
         head = json.dumps({"rows": rows, "columns": listed}).encode()
         parts = [_HEAD.pack(len(head)), head]
-        parts.extend(self._arrays[name][:rows].tobytes() for name in self.columns)
+        parts.extend(column.first(self._arrays[name], rows).tobytes() for name, column in self.columns.items())
         return b"".join(parts)
 
     def unpack(self, data: bytes) -> int:
@@ -83,7 +98,7 @@ class Table:
             (size,) = _HEAD.unpack_from(data)
             head = json.loads(data[_HEAD.size : _HEAD.size + size])
             rows = int(head["rows"])
-            listed = [[name, column.dtype, column.width] for name, column in self.columns.items()]
+            listed = [[name, column.dtype, column.width, column.lanes] for name, column in self.columns.items()]
         except (struct.error, ValueError, KeyError, TypeError) as error:
             raise TableError("packed table has no readable header") from error
         if head["columns"] != listed:
@@ -96,11 +111,10 @@ class Table:
             if at + width > len(data):
                 raise TableError("packed table is cut short")
             flat = np.frombuffer(data, dtype=column.dtype, count=count, offset=at)
-            self._arrays[name][:rows] = flat.reshape((rows, column.width)) if column.width else flat
+            column.first(self._arrays[name], rows)[...] = flat.reshape(column.shape(rows))
             at += width
         return rows
 
 
 def _blank(column: Column, rows: int) -> NDArray[Any]:
-    shape = (rows, column.width) if column.width else (rows,)
-    return np.full(shape, column.fill, dtype=column.dtype)
+    return np.full(column.shape(rows), column.fill, dtype=column.dtype)
