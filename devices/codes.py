@@ -123,6 +123,8 @@ _ROWS: tuple[_Row, ...] = (
     ("rr", "RR 间期", "RR interval", (), "ms", (147240,), 264338, None, 0, 64_000, 1, _T, None, 120),
     # of a cuff that fills: never a systolic pressure
     ("cuff_pressure", "袖带压", "Cuff pressure", (), "mm[Hg]", (), 266016, None, 0, 350, 1, _T, None, 120),
+    # what a person ate or drank, as logged: keeps the forecast of low glucose quiet
+    ("carbs", "碳水化合物摄入", "Carbohydrates eaten", (), "g", (), None, None, 0, 500, 1, _S, None, 900),
 )
 
 _OTHER_UNIT_LOINC = {

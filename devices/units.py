@@ -55,6 +55,7 @@ _TABLE: dict[str, dict[str, tuple[float, float, float]]] = {
         **dict.fromkeys(("[lb_av]", "lb", "lbs"), (0, KG_PER_LB, 1)),
         "[stone_av]": (0, 14 * KG_PER_LB, 1),
     },
+    "g": {"g": _SAME, "mg": (0, 1, 1000), "kg": (0, 1000, 1)},
     "ms": {"ms": _SAME, "s": (0, 1000, 1), "us": (0, 1, 1000)},
     "min": {"min": _SAME, "h": (0, 60, 1), "s": (0, 1, 60), "ms": (0, 1, 60_000)},
     "d": {"d": _SAME, "h": (0, 1, 24)},

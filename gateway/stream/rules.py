@@ -96,6 +96,16 @@ NEWS2_PRIORITY = Priority.HIGH
 TREND_PRIORITY = Priority.LOW
 FLAT_PRIORITY = Priority.LOW
 CLOCK_PRIORITY = Priority.LOW
+PERSON_PRIORITIES = MappingProxyType({
+    "glucose_soon": Priority.MEDIUM,
+    "routine.inactive": Priority.HIGH,  # somebody may lie on the floor
+    "routine.no_return": Priority.MEDIUM,
+    "routine.wander": Priority.HIGH,
+    "routine.bed": Priority.MEDIUM,
+    "routine.day": Priority.LOW,
+    "routine.steps": Priority.LOW,
+    "routine.sleep": Priority.LOW,
+})  # fmt: skip
 SCORE_PARTS = MappingProxyType({BY_KEY[key].index: watch.part for key, watch in WATCHES.items() if watch.part >= 0})
 
 

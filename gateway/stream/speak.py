@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
+from analytics.detect.base import Personal, Stage
 from analytics.score import PARTS
 from devices.codes import QUANTITIES
 from gateway.stream.bank import Bank, tail
 from gateway.stream.calls import finding_id
 from gateway.stream.roster import DEVICE, Series
-from gateway.stream.rules import FLAT_PRIORITY, NEWS2_PRIORITY, TREND_PRIORITY, StreamConfig, Watch
+from gateway.stream.rules import FLAT_PRIORITY, NEWS2_PRIORITY, PERSON_PRIORITIES, TREND_PRIORITY, StreamConfig, Watch
 from gateway.vocabulary import AlertKind, Finding, Origin, Phase, Priority
 
 
@@ -47,7 +48,7 @@ Say = Callable[[Bank, StreamConfig, Series, Moment], Words]
 
 def finding(detector: str, version: int, bank: Bank, config: StreamConfig, series: Series, moment: Moment) -> Finding:
     """The Finding of one transition."""
-    words = _SAY.get(detector, _plainly(detector))(bank, config, series, moment)
+    words = (_SAY.get(detector) or _personally(detector, bank) or _plainly(detector))(bank, config, series, moment)
     # technical conditions belong to the device: two devices of one resident may fall silent at the same tick
     subject = series.device if words.kind is AlertKind.TECHNICAL else series.subject
     with_tail = detector != "news2" and moment.phase is not Phase.END and series.quantity != DEVICE
@@ -142,6 +143,24 @@ def _news2(bank: Bank, config: StreamConfig, series: Series, moment: Moment) -> 
         priority=NEWS2_PRIORITY,
         params={"score": int(state["total"][row]), "known": known, "of": len(PARTS), "single3": bool(state["single3"][row])},
     )
+
+
+def _personally(detector: str, bank: Bank) -> Say | None:
+    """A detector of the stage PERSON has numbers of its own; its code is its rule."""
+    one = next((cast("Personal", one) for one in bank.detectors if one.rule == detector and one.stage is Stage.PERSON), None)
+    if one is None:
+        return None
+
+    def say(bank: Bank, config: StreamConfig, series: Series, moment: Moment) -> Words:
+        return Words(
+            rule=detector,
+            code=f"finding.{detector}",
+            kind=AlertKind.PHYSIOLOGICAL,
+            priority=PERSON_PRIORITIES.get(detector, Priority.MEDIUM),
+            params=dict(one.numbers(moment.row, bank.states[detector])),
+        )
+
+    return say
 
 
 def _plainly(detector: str) -> Say:

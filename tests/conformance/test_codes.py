@@ -15,7 +15,7 @@ PINNED = """
 hr pulse hrv_sdnn spo2 sbp dbp map temp resp glucose glucose_cgm weight steps sleep_total sleep_deep sleep_light sleep_rem battery
 bed_occupied motion door ecg acc ppg rssi call.sos call.fall call.pull_cord call.assist call.cancel bed_exit fall_detected no_motion
 property_exit enuresis smoke co_alarm hr_resting hr_max_24h steps_24h height meal_context news2 tir_very_low tir_low tir_in_range tir_high
-tir_very_high glucose_mean gmi glucose_cv cgm_days cgm_active rr cuff_pressure
+tir_very_high glucose_mean gmi glucose_cv cgm_days cgm_active rr cuff_pressure carbs
 """.split()
 
 # Written down a second time from the sources, not copied from the table: key -> LOINC, UCUM, MDC, MDC of the unit, Chinese data element.
@@ -66,6 +66,7 @@ CODES: dict[str, tuple[str, str, str, str, str]] = {
     "cgm_active": ("104637-4", "%", "", "262688", ""),
     "rr": ("", "ms", "147240", "264338", ""),
     "cuff_pressure": ("", "mm[Hg]", "", "266016", ""),
+    "carbs": ("", "g", "", "", ""),
 }
 
 
