@@ -68,6 +68,8 @@ class Action(StrEnum):
     UNSILENCE = "unsilence"
     REOPEN = "reopen"
     SEEN = "seen"  # dismiss a CLEARED alert
+    NOTE = "note"  # say something about it
+    DISPATCH = "dispatch"  # somebody was sent: a colleague, the family, a responder, 120
 
 
 class Role(StrEnum):
@@ -161,7 +163,14 @@ class AlertView:
     note: str = ""
     silenced_until_ns: int | None = None
     supported_by: tuple[str, ...] = ()
-    folded_into: str | None = None  # the site's alert that speaks for this one
+    folded_into: str | None = None  # the site's or the gateway's alert that speaks for this one
+    onset_ns: int | None = None  # when the condition began
+    detected_ns: int | None = None  # when the data said so: the alarm condition delay lies between the two
+    told_ns: int | None = None  # when somebody was first called: the signal generation delay lies before it
+    delivered_ns: int | None = None  # when a channel first took a page: the transmission delay lies before it
+    incident_id: str | None = None  # the first of the resident's alerts that are one matter
+    wearer_ok_ns: int | None = None  # the wearer said "I'm OK" in time; a person has to confirm it
+    stale: bool = False  # its data are no longer live: nobody knows whether the condition lasts
 
 
 class AlertNotFound(LookupError):

@@ -160,6 +160,20 @@ def _seen(case: Case, act: Act, timing: Timing, now: Moment) -> Change | None:
     return Change(case=case, transitions=(_said("seen", act),), void="seen")
 
 
+def _note(case: Case, act: Act, timing: Timing, now: Moment) -> Change | None:
+    if not act.note.strip():
+        raise NotAllowedError("note_missing")
+    return Change(case=case, transitions=(_said("noted", act),))
+
+
+def _dispatch(case: Case, act: Act, timing: Timing, now: Moment) -> Change | None:
+    """Somebody was sent (`reason` says who: a colleague, the family, a responder, 120); the clock goes on until somebody is there."""
+    _refuse_if_resolved(case)
+    if not act.reason.strip():
+        raise NotAllowedError("reason_missing")
+    return Change(case=case, transitions=(_said("dispatched", act),))
+
+
 _ACTIONS: dict[Action, Callable[[Case, Act, Timing, Moment], Change | None]] = {
     Action.CLAIM: _claim,
     Action.RELEASE: _release,
@@ -170,4 +184,6 @@ _ACTIONS: dict[Action, Callable[[Case, Act, Timing, Moment], Change | None]] = {
     Action.UNSILENCE: _unsilence,
     Action.REOPEN: _reopen,
     Action.SEEN: _seen,
+    Action.NOTE: _note,
+    Action.DISPATCH: _dispatch,
 }

@@ -23,6 +23,9 @@ class Turn:
     beats: int
     due: tuple[str, ...]
     claimed: bool  # whether somebody owns an alert, so that the end of a shift matters
+    waiting: bool = False  # whether it became known what happened to a page
+    silences: bool = False  # whether silences of rules are in force
+    stepped: bool = False  # whether the wall clock was set
 
 
 def adopt(conn: apsw.Connection, now: Moment) -> None:
@@ -49,7 +52,19 @@ def turn(conn: apsw.Connection, now: Moment) -> Turn:
     due = conn.execute("SELECT id FROM alerts WHERE due_mono <= ? ORDER BY priority DESC, due_mono LIMIT ?", (now.mono_ns, MAX_DUE))
     ids = tuple(str(row[0]) for row in due)
     claimed = conn.execute("SELECT 1 FROM alerts WHERE open = 1 AND claimed_by IS NOT NULL LIMIT 1").fetchone()
-    return Turn(beats=beats + 1, due=ids, claimed=claimed is not None)
+    waiting = conn.execute(
+        "SELECT 1 FROM alert_why w JOIN outbox o ON o.key = w.page_key"
+        " WHERE w.fate = '' AND w.page_key <> '' AND o.state <> 'pending' LIMIT 1"
+    ).fetchone()
+    silent = conn.execute("SELECT 1 FROM silence WHERE ended_ns IS NULL LIMIT 1").fetchone()
+    return Turn(
+        beats=beats + 1,
+        due=ids,
+        claimed=claimed is not None,
+        waiting=waiting is not None,
+        silences=silent is not None,
+        stepped=abs(step_ns) > STEP_NS,
+    )
 
 
 def next_due(conn: apsw.Connection) -> int | None:

@@ -12,6 +12,7 @@ from gateway.vocabulary import SYSTEM, Actor, AlertKind, AlertState, AlertView, 
 OWNED = frozenset({AlertState.CLAIMED, AlertState.ARRIVED})
 DESK_ROLES = frozenset({Role.CLINICIAN, Role.OPERATOR, Role.ADMIN})  # may release or resolve what somebody else owns
 MAX_FINDINGS = 64  # conditions kept apart per alert; more only count
+NEVER_SILENT = ("call.", "fall")
 MOMENTARY = ("call.", "fall", "bed_exit")  # causes that happen and have no end
 
 
@@ -22,6 +23,7 @@ class Timer(StrEnum):
     SILENCE = "silence"  # the silence ends
     REVIEW = "review"  # claimed and forgotten
     RECHECK = "recheck"  # resolved while the condition lasts
+    UNFOLD = "unfold"  # what spoke for it is over; it speaks for itself if it lasts
 
 
 class Why(StrEnum):
@@ -46,6 +48,14 @@ class Why(StrEnum):
     WEARER_OK = "wearer_ok"
     FOLDED = "folded"
     SILENCED = "silenced"
+    SILENCE_STALE = "silence_ended_stale"
+    HANDED_OVER = "handed_over"
+    INCIDENT = "incident"
+    MERGED = "merged"
+    SUPERSEDED = "superseded"
+    QUIET = "quiet_hours"
+    AWAY = "away"
+    DELIVERED = "delivered"
 
 
 class NotAllowedError(ValueError):
@@ -72,6 +82,8 @@ class Timing:
     recheck_ns: int
     silence_max_ns: int
     flap_ns: int
+    cancel_window_ns: int = 0
+    confirm_ns: int = 0
 
     def gap_ns(self, step: int) -> int:
         """Span from a rung to the next, or to its own repeat if it is the last."""
@@ -91,6 +103,9 @@ class Standing:
     zone_id: str | None = None
     place: str = ""
     initials: str = ""
+    incident_id: str | None = None  # of the resident's open alerts
+    owner: str | None = None  # who is with the resident already because of one of them
+    owned_priority: Priority = Priority.INFO  # the worst that this person knows of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +126,9 @@ class Case:
 
     @property
     def silenceable(self) -> bool:
-        """Calls and falls can only be claimed."""
-        return self.view.kind is not AlertKind.CALL and not self.view.cause.startswith(("call.", "fall"))
+        """Calls, falls and values beyond the extreme limit, where a sensor's floor counts too, can only be claimed."""
+        view = self.view
+        return view.kind is not AlertKind.CALL and not view.cause.startswith(NEVER_SILENT) and not view.params.get("extreme")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,13 +204,22 @@ def with_timers(case: Case, timers: Mapping[Timer, int | None]) -> Case:
     return replace(case, timers={timer: due for timer, due in merged.items() if due is not None})
 
 
+def hush(change: Change, before: Case | None, why: Why) -> Change:
+    """Hold back what the change would say; the earlier telling stays the last one."""
+    if not change.tells:
+        return change
+    tells = tuple(replace(tell, held=tell.held or why) for tell in change.tells)
+    told_mono_ns, told_ns = (None, None) if before is None else (before.told_mono_ns, before.view.told_ns)
+    return replace(change, tells=tells, case=with_view(replace(change.case, told_mono_ns=told_mono_ns), told_ns=told_ns))
+
+
 def settle(change: Change, now: Moment, told: bool | None = None) -> Change:
     """Finish a change: one version further, wall times of the timers shown in the view, the time of telling kept."""
     case = change.case
     shift_ns = now.wall_ns - now.mono_ns
     step, silence = case.timers.get(Timer.STEP), case.timers.get(Timer.SILENCE)
     if told if told is not None else any(not tell.held for tell in change.tells):
-        case = replace(case, told_mono_ns=now.mono_ns)
+        case = with_view(replace(case, told_mono_ns=now.mono_ns), told_ns=case.view.told_ns or now.wall_ns)
     case = with_view(
         case,
         version=case.view.version + 1,

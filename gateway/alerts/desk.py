@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import apsw
 
 from gateway import events as event_log
-from gateway.alerts import beat, faults, why
+from gateway.alerts import beat, book, faults, handover, why
 from gateway.alerts.case import Act, Moment, Standing
 from gateway.alerts.policy import PolicyBook
 from gateway.alerts.progress import Progress
@@ -25,7 +25,9 @@ from gateway.vocabulary import Action, Actor, AlertKind, AlertView, Finding, Out
 
 __all__ = ["COMPONENT", "AlertDesk", "get", "history", "open_alerts", "recent_alerts", "view_from_dict", "view_to_dict"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
+Also = Callable[[apsw.Connection], None] | None  # runs in the same transaction: the act and its audit row stand or fall together
 
 BEAT_S = 1.0
 SHORTEST_S = 0.005
@@ -73,6 +75,8 @@ class AlertDesk:
         self._adopting = asyncio.Lock()
         self._adopted = False
         self._tidy_ns: int | None = None
+        self._snapshot: tuple[RegistryView, DutySnapshot, Rules] | None = None  # of the newest view
+        self._looked_at: RegistryView | None = None  # whose merges and absences the alerts follow already
 
     # --- inputs ----------------------------------------------------------------------------------------------------
 
@@ -98,24 +102,45 @@ class AlertDesk:
         outcome: Outcome | None = None,
         until_s: float | None = None,
         reason: str = "",
-        also: Callable[[apsw.Connection], None] | None = None,
+        incident: bool = False,
+        also: Also = None,
     ) -> AlertView:
         """Apply a person's action (`until_s` = span of a silence); raises AlertNotFound or AlertConflict.
 
-        `also` runs in the same transaction after the action took effect: the act and its audit row stand or fall together.
+        With `incident`, a claim takes all that is unowned of the same incident; `also` runs in the same transaction.
         """
-        await self._adopt()
         until_ns = None if until_s is None else round(until_s * NS_PER_S)
         act = Act(actor=actor, note=note, outcome=outcome, until_ns=until_ns, reason=reason)
 
         def work(unit: Unit) -> AlertView:
-            view = unit.act(action, alert_id, act, version)
+            view = unit.act(action, alert_id, act, version, incident=incident)
             unit.finish()
             return view
 
-        view = await self._write(work, also)
+        return await self._done(work, also)
+
+    async def silence(self, resident_id: str, cause: str, actor: Actor, *, reason: str, span_s: float, also: Also = None) -> dict[str, Any]:
+        """Silence a rule for a resident for at most 30 min; raises NotAllowedError."""
+        return await self._done(lambda unit: unit.silence(resident_id, cause, actor, reason, span_s), also)
+
+    async def unsilence(self, silence_id: str, actor: Actor, *, also: Also = None) -> dict[str, Any]:
+        """End a silence before its time; raises SilenceNotFound."""
+        return await self._done(lambda unit: unit.unsilence(silence_id, actor), also)
+
+    async def give(self, giving: handover.Giving, *, also: Also = None) -> dict[str, Any]:
+        """Hand a shift over; returns what is handed over."""
+        return await self._done(lambda unit: unit.give(giving), also)
+
+    async def accept(self, handover_id: str, actor: Actor, *, also: Also = None) -> dict[str, Any]:
+        """Take a shift over, with what the giver still owns; raises HandoverNotFound or NotAllowedError."""
+        return await self._done(lambda unit: unit.accept(handover_id, actor), also)
+
+    async def _done(self, work: Callable[[Unit], T], also: Also) -> T:
+        """A person's deed, durable; the timers that it set are known to the loop."""
+        await self._adopt()
+        result = await self._write(work, also)
         self._changed.set()
-        return view
+        return result
 
     async def run(self) -> None:
         """Timers, shift ends, faults and progress until cancelled."""
@@ -159,21 +184,32 @@ class AlertDesk:
     def _now(self) -> Moment:
         return Moment(wall_ns=self._clock.now_ns(), mono_ns=self._clock.monotonic_ns())
 
-    async def _write(self, work: Callable[[Unit], T], also: Callable[[apsw.Connection], None] | None = None) -> T:
-        view = self._registry.view
-        duty = DutySnapshot(sites=dict(view.sites), staff=_with_accounts(view), rota=dict(view.rota))
+    async def _write(self, work: Callable[[Unit], T], also: Also = None) -> T:
+        duty, rules = self._known()
+        held: Counter[str] = Counter()
 
         def transaction(conn: apsw.Connection) -> T:
             # The time is read in the writer's thread: a unit that had to wait does not work with an old one.
-            result = work(Unit(conn, self._now(), duty, self._rules))
+            unit = Unit(conn, self._now(), duty, rules)
+            result = work(unit)
             if also is not None:
                 also(conn)
+            held.update(unit.held)
             return result
 
         result = await self._db.write(transaction, lane=Lane.NOW)
+        for reason, count in held.items():
+            self._ops.counters[f"alerts.held.{reason}"] += count
         if self._wake is not None:
             self._wake()
         return result
+
+    def _known(self) -> tuple[DutySnapshot, Rules]:
+        """The registry's part for a unit and the policies as people set them; made once per version of the registry."""
+        view = self._registry.view
+        if self._snapshot is None or self._snapshot[0] is not view:
+            self._snapshot = (view, duty_of(view), replace(self._rules, book=book.with_own(self._rules.book, view.policies)))
+        return self._snapshot[1], self._snapshot[2]
 
     async def _adopt(self) -> None:
         """Once per run: the timers of the earlier run go on on this run's clock."""
@@ -200,12 +236,13 @@ class AlertDesk:
     async def _take_faults(self) -> None:
         if self._tidy_ns is not None and self._clock.monotonic_ns() >= self._tidy_ns:
             active = {faults.cause(fault) for fault in self._ops.faults()}
-            await self._write(lambda unit: unit.faults_gone(active))
+            await self._write(lambda unit: _finished(unit, unit.faults_gone, active))
             self._tidy_ns = None
         while self._faults:
             fault = self._faults[0]
             try:
-                await self._write(lambda unit, fault=fault: _fault(unit, fault))  # type: ignore[misc]
+                standing = self._fault_standing(fault)
+                await self._write(lambda unit, fault=fault, at=standing: _finished(unit, unit.fault, fault, at))  # type: ignore[misc]
             except _BROKEN as error:
                 self._ops.fault("alerts.finding", fault.code, error=type(error).__name__)
             self._faults.popleft()
@@ -216,14 +253,35 @@ class AlertDesk:
         await self._take_faults()
         for alert_id in state.due:
             try:
-                await self._write(lambda unit, alert_id=alert_id: _time(unit, alert_id))  # type: ignore[misc]
+                await self._write(lambda unit, alert_id=alert_id: _finished(unit, unit.time, alert_id))  # type: ignore[misc]
             except _BROKEN as error:
                 self._ops.fault("alerts.timer", alert_id, error=type(error).__name__)
-        if state.claimed:
-            await self._write(_shift_ends)
+        await self._keep(state)
         self._ops.progress_ns["alerts"] = self._clock.monotonic_ns()
         if self._progress is not None:
             self._progress.beat(state.beats)
+
+    async def _keep(self, state: beat.Turn) -> None:
+        """What is looked after beside the timers; each by itself, so that a broken one stops none of the others."""
+        view = self._registry.view
+        work: dict[str, Callable[[Unit], None]] = {}
+        if state.claimed:
+            work["shift_ends"] = lambda unit: unit.shift_ends()
+        if view is not self._looked_at:
+            work["residents"] = lambda unit: unit.residents_changed()
+        if state.waiting:
+            work["deliveries"] = lambda unit: unit.deliveries()
+        if state.silences or state.stepped:
+            work["silences"] = lambda unit: unit.silences_due(stepped=state.stepped)
+        if view.quiet:
+            work["digests"] = lambda unit: unit.digests()
+        for name, one in work.items():
+            try:
+                await self._write(lambda unit, one=one: _finished(unit, one, unit))  # type: ignore[misc]
+                self._ops.clear("alerts.keeping", name)
+            except _BROKEN as error:
+                self._ops.fault("alerts.keeping", name, error=type(error).__name__)
+        self._looked_at = view
 
     async def _rest(self) -> None:
         """Until the next beat or the next timer; a timer set meanwhile may be the next one."""
@@ -240,6 +298,11 @@ class AlertDesk:
                 return
             if not await wait_for_event(self._clock, self._changed, left_ns / NS_PER_S):
                 return
+
+    def _fault_standing(self, fault: Fault) -> Standing:
+        view = self._registry.view
+        device_sites = {fault.subject: view.devices[fault.subject].site_id} if fault.subject in view.devices else {}
+        return Standing(subject=faults.SUBJECT, site_id=faults.site_of(fault, view.sites, device_sites))
 
     def _standing(self, finding: Finding) -> Standing:
         """What, whose and where, as the registry knows it now."""
@@ -261,6 +324,21 @@ class AlertDesk:
             place="" if place is None else _label(view, place),
             initials="" if resident is None else resident.initials,
         )
+
+
+def duty_of(view: RegistryView) -> DutySnapshot:
+    """The part of a view that a unit reads in the writer's thread."""
+    return DutySnapshot(
+        sites=dict(view.sites),
+        staff=_with_accounts(view),
+        rota=dict(view.rota),
+        overrides=dict(view.overrides),
+        groups=dict(view.groups),
+        contacts={key: replace(row, resident_id=view.canonical(row.resident_id)) for key, row in view.contacts.items()},
+        quiet=dict(view.quiet),
+        residents=dict(view.residents),
+        bluetooth=frozenset(device.id for device in view.devices.values() if "ble_address" in device.facts),
+    )
 
 
 def _with_accounts(view: RegistryView) -> dict[str, Staff]:
@@ -288,16 +366,6 @@ def _take(unit: Unit, chunk: Sequence[tuple[Finding, Standing]]) -> None:
     unit.finish()
 
 
-def _fault(unit: Unit, fault: Fault) -> None:
-    unit.fault(fault)
-    unit.finish()
-
-
-def _time(unit: Unit, alert_id: str) -> None:
-    unit.time(alert_id)
-    unit.finish()
-
-
-def _shift_ends(unit: Unit) -> None:
-    unit.shift_ends()
+def _finished(unit: Unit, work: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    work(*args, **kwargs)
     unit.finish()

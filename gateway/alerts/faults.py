@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from gateway.alerts.case import Case, Moment
 from gateway.ops import Fault
 from gateway.vocabulary import AlertKind, Finding, Phase, Priority
@@ -10,8 +12,19 @@ SUBJECT = "gateway"
 
 # What stops alarms or readings from travelling is urgent; the rest can wait for its turn.
 _HIGH = frozenset(
-    {"disk.full", "store.write", "store.corrupt", "broker.down", "mqtt.down", "alerts.finding", "alerts.timer", "outbox.store"}
+    {"disk.full", "store.write", "store.corrupt", "broker.down", "broker.unreachable", "alerts.finding", "alerts.timer", "outbox.store"}
 )
+
+
+def site_of(fault: Fault, sites: Collection[str], device_sites: Mapping[str, str | None]) -> str | None:
+    """The site that a fault belongs to: named by itself, that of its device, or the only one there is."""
+    named = fault.params.get("site_id")
+    if isinstance(named, str) and named in sites:
+        return named
+    of_device = device_sites.get(fault.subject)
+    if of_device is not None:
+        return of_device
+    return next(iter(sites)) if len(sites) == 1 else None
 
 
 def cause(fault: Fault) -> str:

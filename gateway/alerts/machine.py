@@ -23,7 +23,7 @@ from gateway.alerts.case import (
     with_view,
 )
 from gateway.clock import NS_PER_S
-from gateway.vocabulary import AlertKind, AlertState, AlertView, Finding, Phase, Priority
+from gateway.vocabulary import Actor, AlertKind, AlertState, AlertView, Finding, Phase, Priority
 
 RESOUND_NS = 5 * NS_PER_S  # a button pressed ten times in a row calls once, and counts ten
 
@@ -50,14 +50,24 @@ def raise_case(alert_id: str, finding: Finding, standing: Standing, timing: Timi
         count=1,
         latched=latches(finding),
         condition_over=False,
+        stale=False,
         late_s=finding.late_s,
         origin=finding.origin,
         step=0,
         next_step_ns=None,
+        onset_ns=finding.onset_ns,
+        detected_ns=finding.t_ns,
+        incident_id=standing.incident_id or alert_id,
     )
     case = Case(view=view, subject=standing.subject, initials=standing.initials)
     case = _with_finding(case, finding)
-    return settle(_announce(case, "raised", Why.NEW, timing, now), now)
+    change = _announce(case, "raised", Why.NEW, timing, now)
+    if standing.owner is not None:
+        # Somebody is with the resident already: that person hears it first, and alone if it is no worse.
+        more = finding.kind is AlertKind.CALL or finding.priority > standing.owned_priority
+        tells = (Tell(why=Why.INCIDENT, owner=standing.owner), *(change.tells if more else ()))
+        change = replace(change, tells=tells)
+    return settle(change, now)
 
 
 def on_finding(case: Case, finding: Finding, timing: Timing, now: Moment) -> Change:
@@ -65,7 +75,7 @@ def on_finding(case: Case, finding: Finding, timing: Timing, now: Moment) -> Cha
     if finding.phase is Phase.END:
         return _ended(case, finding, now)
     if finding.phase is Phase.UPDATE and cancelled(finding):
-        return settle(Change(case=case, transitions=(Transition(kind="wearer_ok", why=Why.WEARER_OK),)), now)
+        return settle(_wearer_ok(case, timing, now), now)
     worse = finding.priority > case.view.priority
     repeat = finding.phase is Phase.START
     change = Change(case=_merged(case, finding, now))
@@ -77,14 +87,16 @@ def on_finding(case: Case, finding: Finding, timing: Timing, now: Moment) -> Cha
     return settle(change, now)
 
 
-def on_time(case: Case, timing: Timing, now: Moment) -> Change | None:
-    """All of the case's timers that are due; None if none is."""
+def on_time(case: Case, timing: Timing, now: Moment, *, stale: bool = False) -> Change | None:
+    """All of the case's timers that are due; None if none is. `stale`: the data of its condition are not live any more."""
     due = {timer for timer, at_ns in case.timers.items() if at_ns <= now.mono_ns}
     if not due:
         return None
     change = Change(case=case)
     if Timer.SILENCE in due:
-        change = change.then(end_silence(change.case))
+        change = change.then(end_silence(change.case, stale=stale))
+    if Timer.UNFOLD in due:
+        change = change.then(_unfold(change.case, timing, now))
     if Timer.RECHECK in due:
         change = change.then(_still_abnormal(change.case, timing, now))
     if Timer.REVIEW in due and change.case.view.state is AlertState.CLAIMED:
@@ -96,11 +108,63 @@ def on_time(case: Case, timing: Timing, now: Moment) -> Change | None:
 
 
 def fold(case: Case, into: str, now: Moment) -> Change:
-    """Let the site's alert speak for this one: it stays on record, without a ladder of its own."""
-    case = with_timers(with_view(case, folded_into=into), {Timer.STEP: None, Timer.SILENCE: None})
+    """Let the site's or the gateway's alert speak for this one: it stays on record, without a ladder of its own."""
+    case = with_timers(with_view(case, folded_into=into), {Timer.STEP: None, Timer.SILENCE: None, Timer.UNFOLD: None})
     held = Tell(why=Why.FOLDED, steps=(case.view.step,), held=Why.FOLDED)
     change = Change(case=case, transitions=(Transition(kind="folded", why=Why.FOLDED, body={"into": into}),), tells=(held,), void="folded")
     return settle(change, now)
+
+
+def unfold_in(case: Case, span_ns: int, now: Moment) -> Change:
+    """What spoke for the case is over: if its own condition lasts for this span, it speaks for itself."""
+    case = with_timers(case, {Timer.UNFOLD: now.mono_ns + span_ns})
+    return settle(Change(case=case, transitions=(Transition(kind="unfolding", why=Why.CONDITION_OVER),)), now)
+
+
+def speak_now(case: Case, now: Moment) -> Change:
+    """What spoke for the case is over before anybody was told of it: its ladder goes on at once."""
+    case = with_timers(case, {Timer.STEP: now.mono_ns})
+    return settle(Change(case=case, transitions=(Transition(kind="unfolding", why=Why.SUPERSEDED),)), now)
+
+
+def hand_over(case: Case, to: Actor, why: str, now: Moment) -> Change:
+    """Another person becomes the owner; the clock of arriving and resolving goes on."""
+    said = Transition(kind="handed_over", why=why, actor=to, body={"owner": case.view.claimed_by})
+    case = with_view(case, claimed_by=to.id, claimed_name=to.name)
+    return settle(Change(case=case, transitions=(said,), tells=(Tell(why=Why.HANDED_OVER, owner=to.id),)), now)
+
+
+def move(case: Case, standing: Standing, now: Moment) -> Change:
+    """The resident's record was merged into another one: the alert follows."""
+    said = Transition(kind="followed", why=Why.MERGED, body={"from": case.view.resident_id})
+    place = standing.place or case.view.place
+    case = with_view(case, resident_id=standing.resident_id, site_id=standing.site_id, zone_id=standing.zone_id, place=place)
+    return settle(Change(case=replace(case, subject=standing.subject, initials=standing.initials), transitions=(said,)), now)
+
+
+def absorb(case: Case, other: Case, now: Moment) -> Change:
+    """The same cause stood with both records of one person: this case speaks for both."""
+    view, worse = case.view, other.view.priority > case.view.priority
+    case = replace(case, findings=tuple(dict.fromkeys((*case.findings, *other.findings)))[-MAX_FINDINGS:])
+    case = with_view(
+        case,
+        priority=max(view.priority, other.view.priority),
+        count=view.count + other.view.count,
+        last_ns=max(view.last_ns, other.view.last_ns),
+        raised_ns=min(view.raised_ns, other.view.raised_ns),
+        latched=view.latched or other.view.latched,
+        condition_over=view.condition_over and other.view.condition_over,
+    )
+    tells = (Tell(why=Why.WORSE, steps=(view.step,)),) if worse and view.state is AlertState.RAISED else ()
+    said = Transition(kind="absorbed", why=Why.MERGED, body={"alert": other.view.id})
+    return settle(Change(case=case, transitions=(said,), tells=tells), now)
+
+
+def close_merged(case: Case, into: str, now: Moment) -> Change:
+    """The other alert speaks for this one from now on."""
+    case = with_view(replace(case, timers={}, findings=()), state=AlertState.RESOLVED, resolved_ns=now.wall_ns)
+    said = Transition(kind="resolved", why=Why.MERGED, body={"into": into})
+    return settle(Change(case=case, transitions=(said,), void="merged"), now)
 
 
 def disown(case: Case, kind: str, why: Why, timing: Timing, now: Moment, *, said: Transition | None = None) -> Change:
@@ -122,13 +186,14 @@ def on_shift_end(case: Case, timing: Timing, now: Moment) -> Change:
     return settle(disown(case, "released", Why.SHIFT_END, timing, now), now)
 
 
-def end_silence(case: Case, transition: Transition | None = None) -> Change:
-    """Sound again; what was held back meanwhile is said now if nobody owns the alert."""
-    case = with_timers(case, {Timer.SILENCE: None})
-    transition = transition or Transition(kind="unsilenced", why=Why.SILENCE_ENDED)
+def end_silence(case: Case, transition: Transition | None = None, *, stale: bool = False) -> Change:
+    """Sound again; what was held back meanwhile is said now if nobody owns the alert. Stale data never count as "it is over"."""
+    why = Why.SILENCE_STALE if stale else Why.SILENCE_ENDED
+    case = with_view(with_timers(case, {Timer.SILENCE: None}), stale=stale)
+    transition = transition or Transition(kind="unsilenced", why=why)
     tells: tuple[Tell, ...] = ()
     if case.view.state is AlertState.RAISED:
-        tells = (Tell(why=Why.SILENCE_ENDED, steps=(case.view.step,)),)
+        tells = (Tell(why=why, steps=(case.view.step,)),)
     return Change(case=case, transitions=(transition,), tells=tells)
 
 
@@ -145,14 +210,36 @@ def restart(case: Case, kind: str, why: Why, timing: Timing, now: Moment, transi
         resolved_ns=None,
         outcome=None,
         folded_into=None,
+        wearer_ok_ns=None,
     )
-    case = with_timers(case, {Timer.REVIEW: None, Timer.RECHECK: None, Timer.SILENCE: None})
+    case = with_timers(case, {Timer.REVIEW: None, Timer.RECHECK: None, Timer.SILENCE: None, Timer.UNFOLD: None})
     return _announce(case, kind, why, timing, now, transition)
 
 
 def cancelled(finding: Finding) -> bool:
     """Whether the wearer says "I'm OK"."""
     return finding.kind is AlertKind.CALL and (bool(finding.params.get("cancelled")) or finding.code.endswith("cancel"))
+
+
+def _wearer_ok(case: Case, timing: Timing, now: Moment) -> Change:
+    """The wearer says OK. It closes nothing: in time it slows the ladder once until a person confirms it; later it is only passed on."""
+    said = Transition(kind="wearer_ok", why=Why.WEARER_OK)
+    view, step = case.view, case.timers.get(Timer.STEP)
+    in_time = 0 <= now.wall_ns - view.raised_ns <= timing.cancel_window_ns
+    if view.state in OWNED:
+        return Change(case=case, transitions=(said,), tells=(Tell(why=Why.WEARER_OK, owner=view.claimed_by),))
+    if view.state is not AlertState.RAISED or view.wearer_ok_ns is not None or not in_time or step is None:
+        return Change(case=case, transitions=(said,))
+    case = with_view(case, wearer_ok_ns=now.wall_ns)
+    case = with_timers(case, {Timer.STEP: max(step, now.mono_ns + timing.confirm_ns)})
+    return Change(case=case, transitions=(said,), tells=(Tell(why=Why.WEARER_OK, steps=(view.step,)),))
+
+
+def _unfold(case: Case, timing: Timing, now: Moment) -> Change:
+    case = with_timers(case, {Timer.UNFOLD: None})
+    if case.view.state is not AlertState.RAISED or case.view.folded_into is None:
+        return Change(case=case)
+    return restart(case, "unfolded", Why.STILL_ABNORMAL, timing, now)
 
 
 def _announce(case: Case, kind: str, why: Why, timing: Timing, now: Moment, transition: Transition | None = None) -> Change:
@@ -184,6 +271,7 @@ def _merged(case: Case, finding: Finding, now: Moment) -> Case:
         count=view.count + (finding.phase is Phase.START),
         last_ns=now.wall_ns,
         condition_over=False,
+        stale=False,
         late_s=finding.late_s if finding.phase is Phase.START else view.late_s,
     )
 
@@ -200,8 +288,11 @@ def _continues(case: Case, worse: bool, repeat: bool, timing: Timing, now: Momen
     if not worse and not (call and repeat):
         return change
     case = change.case
+    again = case.view.wearer_ok_ns is not None and repeat  # pressed after "I'm OK": nothing is slowed any more
+    if again:
+        case = _sooner(with_view(case, wearer_ok_ns=None), timing, now)
     owner = case.view.claimed_by if case.view.state in OWNED else None
-    soon = case.told_mono_ns is not None and now.mono_ns - case.told_mono_ns < RESOUND_NS
+    soon = not again and case.told_mono_ns is not None and now.mono_ns - case.told_mono_ns < RESOUND_NS
     tell = Tell(why=why, owner=owner, steps=() if owner else (case.view.step,), held="told_just_now" if soon and not worse else "")
     if worse:
         case = _sooner(case, timing, now)
@@ -242,7 +333,7 @@ def _ended(case: Case, finding: Finding, now: Moment) -> Change:
     case = replace(case, findings=findings)
     if findings or case.view.condition_over:
         return settle(Change(case=case, transitions=(Transition(kind="updated", why=Why.CONDITION_OVER),)), now)
-    case = with_timers(with_view(case, condition_over=True), {Timer.RECHECK: None})
+    case = with_timers(with_view(case, condition_over=True, stale=False), {Timer.RECHECK: None, Timer.UNFOLD: None})
     change = Change(case=case, transitions=(Transition(kind="condition_over", why=Why.CONDITION_OVER),))
     folded = case.view.folded_into is not None
     if case.view.state is not AlertState.RAISED or (case.view.latched and not folded):

@@ -1,4 +1,4 @@
-"""Escalation policies as data: who is told when, with deadlines in seconds; checked for dead ends before they are used."""
+"""Escalation policies as data: who is told when, with deadlines in seconds; for all, for a site or a zone, for hours of the day."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from gateway.clock import NS_PER_S
 from gateway.registry import rota
 from gateway.vocabulary import AlertKind, Priority
 
-_WEEK_NS = 7 * 24 * 3600 * NS_PER_S
 MINUTE_S = 60.0
+Lane = Literal["call", "high", "medium", "low"]
+LANES: tuple[Lane, ...] = ("call", "high", "medium", "low")
 
 
 class PolicyError(ValueError):
@@ -26,16 +27,39 @@ class _Data(BaseModel):
 
 
 class Target(_Data):
-    """Whom a step calls: everybody on duty with a role, one person, or the desk."""
+    """Whom a step calls.
 
-    kind: Literal["role", "staff", "desk"]
-    id: str = ""  # role or staff id; empty for the desk
+    role = everybody on duty with it; staff = one person; group = its people, on duty or not; contact = the resident's family or responder;
+    emergency = people who then call 120 by hand, with the address before them; desk = the house's own desk.
+    """
+
+    kind: Literal["role", "staff", "group", "contact", "emergency", "desk"]
+    id: str = ""  # role, staff id, group id, or kind of contact; none for the desk and the emergency
 
     @model_validator(mode="after")
     def _complete(self) -> Target:
-        if (self.kind == "desk") == bool(self.id):
-            raise ValueError("a role or a staff id is needed, and the desk has none")
+        if (self.kind in ("desk", "emergency")) == bool(self.id):
+            raise ValueError("an id is needed, and the desk and the emergency have none")
         return self
+
+
+class Hours(_Data):
+    """Hours of the site's own clock; an `end` not after `start` is on the next day, and the weekday is that of the start."""
+
+    start: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")
+    end: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")
+    weekdays: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Hours:
+        if self.start == self.end or not self.weekdays or any(day not in range(7) for day in self.weekdays):
+            raise ValueError("two different times and at least one weekday from 0 (Monday) to 6")
+        return self
+
+    def hold(self, tz: str, t_ns: int) -> bool:
+        """Whether they run at `t_ns`."""
+        span = rota.window_at(self.start, self.end, tz, t_ns)
+        return span is not None and rota.weekday(tz, span[0]) in self.weekdays
 
 
 class Step(_Data):
@@ -61,12 +85,20 @@ class Policy(_Data):
     flap_s: float = Field(default=300, ge=0)  # the same cause within this span is the same alert
     by_shift: bool = False  # each step at the next change of shift instead of by its delay
     fallback_to_desk: bool = True  # a step that reaches nobody calls the desk
+    cancel_window_s: float = Field(default=20, ge=0, le=120)  # within it, the wearer's "I'm OK" slows the ladder once
+    confirm_s: float = Field(default=60, gt=0, le=180)  # until a person has to have confirmed that
+    lane: Lane | None = None  # which alerts; the four defaults are known by their place in the book
+    site_id: str | None = None  # None = everywhere
+    zone_id: str | None = None
+    hours: Hours | None = None  # None = at any time
 
     @model_validator(mode="after")
     def _ordered(self) -> Policy:
         delays = [step.delay_s for step in self.steps]
         if delays[0] != 0 or any(b <= a for a, b in itertools.pairwise(delays)):
             raise ValueError("steps: the first at 0 s, each later than the one before")
+        if self.zone_id is not None and self.site_id is None:
+            raise ValueError("zone_id: only with its site_id")
         return self
 
     def timing(self, by_shift_ns: int | None = None) -> Timing:
@@ -84,6 +116,8 @@ class Policy(_Data):
             recheck_ns=_ns(self.recheck_s),
             silence_max_ns=_ns(self.silence_max_s),
             flap_ns=_ns(self.flap_s),
+            cancel_window_ns=_ns(self.cancel_window_s),
+            confirm_ns=_ns(self.confirm_s),
         )
 
 
@@ -139,29 +173,54 @@ class PolicyBook(_Data):
     high: Policy = _HIGH
     medium: Policy = _MEDIUM
     low: Policy = _LOW
-    sites: dict[str, dict[Literal["call", "high", "medium", "low"], Policy]] = Field(default_factory=dict)
+    sites: dict[str, dict[Lane, Policy]] = Field(default_factory=dict)
+    own: tuple[Policy, ...] = ()  # set by people in the registry; they come first
     desk: tuple[Address, ...] = ()
     storm: Storm = Storm()
 
-    def choose(self, kind: AlertKind, priority: Priority, site_id: str | None) -> Policy:
-        """The policy of an alert; a site's own comes first."""
-        name: Literal["call", "high", "medium", "low"] = "low"
-        if kind is AlertKind.CALL:
-            name = "call"
-        elif priority >= Priority.HIGH:
-            name = "high"
-        elif priority >= Priority.MEDIUM:
-            name = "medium"
-        own = self.sites.get(site_id or "", {}).get(name)
+    def choose(
+        self,
+        kind: AlertKind,
+        priority: Priority,
+        site_id: str | None,
+        zone_id: str | None = None,
+        *,
+        tz: str = "UTC",
+        t_ns: int | None = None,
+    ) -> Policy:
+        """The policy of an alert: the one that names most of its zone, site and hour; among equals the one set last."""
+        lane = lane_of(kind, priority)
+        fitting = [one for one in self.own if one.lane == lane and _fits(one, site_id, zone_id, tz, t_ns)]
+        if fitting:
+            return max(reversed(fitting), key=lambda one: (one.zone_id is not None, one.site_id is not None, one.hours is not None))
+        own = self.sites.get(site_id or "", {}).get(lane)
         if own is not None:
             return own
-        return {"call": self.call, "high": self.high, "medium": self.medium, "low": self.low}[name]
+        return self.default(lane)
+
+    def default(self, lane: Lane) -> Policy:
+        """The installation's policy of a lane."""
+        return {"call": self.call, "high": self.high, "medium": self.medium, "low": self.low}[lane]
 
     def policies(self) -> Iterator[tuple[str | None, Policy]]:
         """(site or None, policy) of all that is defined."""
         yield from ((None, policy) for policy in (self.call, self.high, self.medium, self.low))
         for site_id, own in self.sites.items():
             yield from ((site_id, policy) for policy in own.values())
+        yield from ((policy.site_id, policy) for policy in self.own)
+
+
+def lane_of(kind: AlertKind, priority: Priority) -> Lane:
+    """Which ladder an alert climbs."""
+    if kind is AlertKind.CALL:
+        return "call"
+    return "high" if priority >= Priority.HIGH else "medium" if priority >= Priority.MEDIUM else "low"
+
+
+def _fits(policy: Policy, site_id: str | None, zone_id: str | None, tz: str, t_ns: int | None) -> bool:
+    if policy.site_id not in (None, site_id) or policy.zone_id not in (None, zone_id):
+        return False
+    return policy.hours is None or (t_ns is not None and policy.hours.hold(tz, t_ns))
 
 
 def from_options(options: dict[str, Any]) -> PolicyBook:
@@ -184,34 +243,3 @@ def from_options(options: dict[str, Any]) -> PolicyBook:
     except ValidationError as error:
         keys = "; ".join(f"alerts.options.{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors())
         raise PolicyError(keys) from error
-
-
-def dead_ends(policy: Policy, view: rota.Duty, site_id: str, week_ns: int) -> list[tuple[int, int]]:
-    """(step, from_ns) of every stretch of the week beginning at `week_ns` in which a step reaches nobody and may not call the desk."""
-    if policy.fallback_to_desk:
-        return []
-    found: list[tuple[int, int]] = []
-    for number, step in enumerate(policy.steps):
-        empty = False
-        for t_ns in _edges(view, site_id, week_ns):
-            reached = any(_reaches(target, view, site_id, t_ns) for target in step.targets)
-            if not reached and not empty:
-                found.append((number, t_ns))
-            empty = not reached
-    return found
-
-
-def _edges(view: rota.Duty, site_id: str, week_ns: int) -> Iterator[int]:
-    t_ns: int | None = week_ns
-    while t_ns is not None and t_ns < week_ns + _WEEK_NS:
-        yield t_ns
-        t_ns = rota.next_change_ns(view, site_id, t_ns)
-
-
-def _reaches(target: Target, view: rota.Duty, site_id: str, t_ns: int) -> bool:
-    if target.kind == "desk":
-        return True
-    if target.kind == "staff":
-        person = view.staff.get(target.id)
-        return person is not None and person.status == "active"
-    return bool(rota.on_duty(view, site_id, None, target.id, t_ns))

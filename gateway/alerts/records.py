@@ -80,6 +80,53 @@ COMPONENT = Component(
             beats INTEGER NOT NULL
         );
         """,
+        """
+        ALTER TABLE alert_why ADD COLUMN fate TEXT NOT NULL DEFAULT '';     -- '' = not yet known, else what became of the page
+        UPDATE alert_why SET fate = 'before';
+        CREATE INDEX alert_why_waiting ON alert_why (page_key) WHERE fate = '' AND page_key <> '';
+        CREATE INDEX alert_why_time ON alert_why (t_ns);
+        CREATE INDEX alerts_calls ON alerts (raised_ns) WHERE kind = 'call';
+        CREATE INDEX alerts_gateway ON alerts (last_ns) WHERE open = 1 AND subject = 'gateway';
+        CREATE INDEX alert_transitions_time ON alert_transitions (t_ns);
+        CREATE TABLE silence (
+            id TEXT PRIMARY KEY,
+            resident_id TEXT NOT NULL,
+            cause TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            author TEXT NOT NULL,
+            author_name TEXT NOT NULL,
+            from_ns INTEGER NOT NULL,
+            until_ns INTEGER NOT NULL,
+            ended_ns INTEGER,
+            ended_by TEXT NOT NULL DEFAULT '',
+            ended_why TEXT NOT NULL DEFAULT ''
+        ) STRICT, WITHOUT ROWID;
+        CREATE UNIQUE INDEX silence_one ON silence (resident_id, cause) WHERE ended_ns IS NULL;
+        CREATE INDEX silence_time ON silence (from_ns);
+        CREATE TABLE handover (
+            id TEXT PRIMARY KEY,
+            site_id TEXT NOT NULL,
+            zone_id TEXT,
+            giver TEXT NOT NULL,
+            giver_name TEXT NOT NULL,
+            receiver TEXT,                  -- a user; NULL = the desk
+            receiver_name TEXT NOT NULL,
+            given_ns INTEGER NOT NULL,
+            accepted_ns INTEGER,
+            accepted_by TEXT,
+            accepted_name TEXT NOT NULL DEFAULT '',
+            note TEXT NOT NULL,
+            body TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX handover_site ON handover (site_id, given_ns);
+        CREATE TABLE digest (
+            site_id TEXT NOT NULL,
+            until_ns INTEGER NOT NULL,
+            from_ns INTEGER NOT NULL,
+            alerts TEXT NOT NULL,
+            PRIMARY KEY (site_id, until_ns)
+        ) STRICT, WITHOUT ROWID;
+        """,
     ),
 )
 

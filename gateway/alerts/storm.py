@@ -1,14 +1,18 @@
-"""Storms: when many devices of one site fall silent together, one alert speaks for the site. Pure."""
+"""Storms: when many devices of one site fall silent together, or while the way they come by is down, one alert speaks. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from gateway.alerts.case import Case, Moment
-from gateway.vocabulary import AlertKind, AlertState, Finding, Phase
+from gateway.vocabulary import AlertKind, AlertState, AlertView, Finding, Phase
 
 CAUSE = "nodata.site"
 PREFIX = "nodata."
+# Faults of the gateway behind which devices fall silent; those of Bluetooth only for devices with a Bluetooth address.
+WAYS = ("ops.broker.down.", "ops.broker.unreachable.", "ops.ble.adapter.", "ops.disk.full.")
+BLUETOOTH = "ops.ble."
+UNFOLD_NS = 150 * 1_000_000_000  # after the way is back: longer than the slowest of the live no-data limits
 
 
 def subject(site_id: str) -> str:
@@ -17,10 +21,15 @@ def subject(site_id: str) -> str:
 
 
 def foldable(case: Case) -> bool:
-    """Whether the site's alert may speak for this one: a silent device that nobody has taken on."""
+    """Whether another alert may speak for this one: a silent device that nobody has taken on."""
     view = case.view
     silent = view.kind is AlertKind.TECHNICAL and view.cause.startswith(PREFIX) and view.cause != CAUSE
-    return silent and view.state is AlertState.RAISED and view.folded_into is None and view.site_id is not None
+    return silent and view.state is AlertState.RAISED and view.folded_into is None
+
+
+def carries(fault: AlertView, bluetooth: bool) -> bool:
+    """Whether a device comes by the way that a fault of the gateway is about."""
+    return fault.cause.startswith(WAYS) and fault.cause.startswith(BLUETOOTH) is bluetooth
 
 
 def finding(children: Sequence[Case], newest: Case, now: Moment) -> Finding:
@@ -41,11 +50,20 @@ def finding(children: Sequence[Case], newest: Case, now: Moment) -> Finding:
         t_ns=now.wall_ns,
         origin=newest.view.origin,
         code="finding.storm.nodata",
-        params={"devices": len({child.subject for child in children})},
+        params=affected(child.view for child in children),
     )
 
 
-def update(case: Case, devices: int, now: Moment) -> Finding:
+def affected(views: Iterable[AlertView]) -> dict[str, int]:
+    """How many devices are silent, and how many residents they were watching."""
+    known = list(views)
+    return {
+        "devices": len({view.device_id or view.id for view in known}),
+        "residents": len({view.resident_id for view in known if view.resident_id is not None}),
+    }
+
+
+def update(case: Case, counted: dict[str, int], now: Moment) -> Finding:
     """The number of silent devices has changed."""
     view = case.view
     return Finding(
@@ -64,5 +82,5 @@ def update(case: Case, devices: int, now: Moment) -> Finding:
         t_ns=now.wall_ns,
         origin=view.origin,
         code=view.code,
-        params={**view.params, "devices": devices},
+        params={**view.params, **counted},
     )

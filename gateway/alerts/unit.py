@@ -1,56 +1,34 @@
-"""One store transaction of the desk: rows, events, pages and reasons of a change are written together or not at all."""
+"""One store transaction of the desk: findings, people's actions and the passing of time become changes of alerts."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
 
 import apsw
 
-from gateway import events
-from gateway.alerts import faults, machine, records, storm
+from gateway.alerts import faults, handover, holds, machine, records, silences, storm
 from gateway.alerts.actions import on_action
-from gateway.alerts.case import OWNED, Act, Case, Change, Moment, NotAllowedError, Standing, Timer, Timing, Transition, Why
-from gateway.alerts.policy import Policy, PolicyBook
-from gateway.alerts.routing import WALL, Recipient, Routing, page_of, route, staff_of
+from gateway.alerts.case import OWNED, Act, Case, Change, Moment, NotAllowedError, Standing, Timer
+from gateway.alerts.keeping import Keeping, _silence_body
+from gateway.alerts.transaction import DutySnapshot, Rules
 from gateway.clock import NS_PER_S
-from gateway.notify import outbox
 from gateway.ops import Fault
-from gateway.registry import rota
 from gateway.registry.ids import uuid7
-from gateway.registry.view import RotaRow, Site, Staff
-from gateway.vocabulary import Action, AlertConflict, AlertKind, AlertView, Finding, Origin, Phase, Priority
+from gateway.vocabulary import Action, Actor, AlertConflict, AlertKind, AlertState, AlertView, Finding, Origin, Phase
 
-SHIFT_AT_MOST_NS = 12 * 3600 * NS_PER_S  # a ladder by shift goes on after this span where there is no rota
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DutySnapshot:
-    """The registry's part that routing reads, safe to use in the writer's thread."""
-
-    sites: Mapping[str, Site]
-    staff: Mapping[str, Staff]
-    rota: Mapping[str, RotaRow]
+__all__ = ["DutySnapshot", "Rules", "Unit"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What does not change while the desk runs."""
-
-    book: PolicyBook
-    channels: Collection[str]
-    public_url: str = ""
-
-
-class Unit:
+class Unit(Keeping):
     """The desk's work inside one transaction."""
 
     def __init__(self, conn: apsw.Connection, now: Moment, duty: DutySnapshot, rules: Rules) -> None:
-        self._conn, self._now, self._duty, self._rules = conn, now, duty, rules
-        self._storms: set[str] = set()  # site alerts whose children changed
+        super().__init__(conn, now, duty, rules)
+        self._parents = set()
 
-    # --- inputs ----------------------------------------------------------------------------------------------------
+    # --- findings --------------------------------------------------------------------------------------------------
 
     def take(self, finding: Finding, standing: Standing) -> None:
         """A finding becomes, or changes, an alert; one seen before changes nothing."""
@@ -62,89 +40,173 @@ class Unit:
         alert_id = ""
         if case is not None:
             alert_id = case.view.id
-            timing = self._timing(case.view.site_id, case.view.kind, max(case.view.priority, finding.priority))
-            self._commit(self._hushed(machine.on_finding(case, finding, timing, self._now)), case)
+            change = machine.on_finding(case, finding, self._timing_of(case, finding.priority), self._now)
+            self._commit(self._held(change, case), case)
+            self._quieter(change.case, case)
         elif finding.phase is not Phase.END and not machine.cancelled(finding):
             alert_id = uuid7(self._now.wall_ns)
-            timing = self._timing(standing.site_id, finding.kind, finding.priority)
-            self._commit(self._hushed(machine.raise_case(alert_id, finding, standing, timing, self._now)), None)
+            timing = self._timing(standing.site_id, finding.kind, finding.priority, standing.zone_id)
+            change = machine.raise_case(alert_id, finding, self._among(finding, standing), timing, self._now)
+            self._commit(self._held(change, None), None)
         self._conn.execute("INSERT INTO alert_findings VALUES (?, ?, ?, ?, ?)", (*key, alert_id, self._now.wall_ns))
         if alert_id and finding.phase is Phase.START:
             self._fold(alert_id)
+            if standing.subject == faults.SUBJECT:
+                self._fold_into_fault(alert_id)
 
-    def act(self, action: Action, alert_id: str, act: Act, version: int | None) -> AlertView:
+    def _among(self, finding: Finding, standing: Standing) -> Standing:
+        """Several alerts about one resident at a time are one incident; what is technical stays apart."""
+        if finding.kind is AlertKind.TECHNICAL or standing.resident_id is None or standing.subject != standing.resident_id:
+            return standing
+        others = [one for one in self._open_of(standing.subject, finding.origin) if one.view.kind is not AlertKind.TECHNICAL]
+        if not others:
+            return standing
+        owned = [one for one in others if one.view.state in OWNED]
+        first = others[0].view
+        standing = replace(standing, incident_id=first.incident_id or first.id)
+        if not owned:
+            return standing
+        return replace(standing, owner=owned[0].view.claimed_by, owned_priority=max(one.view.priority for one in owned))
+
+    def _held(self, change: Change, before: Case | None) -> Change:
+        """The change, with what it would say held back where something else stands for it."""
+        case = change.case
+        if not change.tells:
+            return change
+        view = case.view
+        silence = None
+        if view.resident_id is not None and view.kind is not AlertKind.TECHNICAL:
+            silence = silences.in_force(self._conn, view.resident_id, view.cause, self._now)
+        others = self._open_of(case.subject, view.origin) if view.kind is AlertKind.PHYSIOLOGICAL else []
+        louder = next((one.view.id for one in others if holds.supersedes(one, case)), None)
+        around = holds.Around(
+            folded=self._spoken_for(case) is not None,
+            silence=silence,
+            superseded_by=louder,
+            quiet=holds.waits(self._quiet_now(view.site_id), case),
+        )
+        return holds.hold(change, before, around, self._now)
+
+    def _quieter(self, case: Case, before: Case) -> None:
+        """An alert that spoke for lesser ones of the same resident is over: their ladders go on at once."""
+        was = before.view.state in (AlertState.RAISED, *OWNED) and not before.view.condition_over
+        still = case.view.state in (AlertState.RAISED, *OWNED) and not case.view.condition_over
+        if not was or still or case.view.kind is AlertKind.TECHNICAL:
+            return
+        for other in self._open_of(case.subject, case.view.origin):
+            lesser = other.view.priority < case.view.priority and other.view.kind is AlertKind.PHYSIOLOGICAL
+            if lesser and other.view.state is AlertState.RAISED and other.told_mono_ns is None and Timer.STEP in other.timers:
+                self._commit(machine.speak_now(other, self._now), other)
+
+    # --- people ----------------------------------------------------------------------------------------------------
+
+    def act(self, action: Action, alert_id: str, act: Act, version: int | None, *, incident: bool = False) -> AlertView:
         """A person's action; raises AlertNotFound, or AlertConflict with how it stands."""
         case = records.load(self._conn, alert_id)
-        timing = self._timing(case.view.site_id, case.view.kind, case.view.priority)
         try:
-            change = on_action(case, action, act, timing, self._now)
+            change = on_action(case, action, act, self._timing_of(case), self._now)
         except NotAllowedError as refusal:
             raise AlertConflict(str(refusal), case.view) from refusal
         if change is None:
             return case.view
         if version is not None and version != case.view.version:
             raise AlertConflict("version", case.view)
-        if change.case.open and not case.open and self._same_open(case) is not None:
+        if change.case.open and not case.open and self._open_case(case.subject, case.view.kind, case.view.cause, case.view.origin):
             raise AlertConflict("newer_alert", case.view)
-        return self._commit(change, case)
+        view = self._commit(change, case)
+        self._quieter(change.case, case)
+        if incident and action is Action.CLAIM:
+            self._claim_incident(view, act)
+        return view
+
+    def _claim_incident(self, view: AlertView, act: Act) -> None:
+        """Whoever goes to a resident may take all that is unowned about that resident."""
+        for other in self._open_of(view.resident_id or "", view.origin):
+            same = other.view.incident_id == view.incident_id and other.view.kind is not AlertKind.TECHNICAL
+            if same and other.view.state is AlertState.RAISED:
+                change = on_action(other, Action.CLAIM, act, self._timing_of(other), self._now)
+                if change is not None:
+                    self._commit(change, other)
+
+    def silence(self, resident_id: str, cause: str, actor: Actor, reason: str, span_s: float) -> dict[str, Any]:
+        """Silence a rule for a resident, now and when it comes up; raises NotAllowedError."""
+        row = silences.put(self._conn, resident_id, cause, actor, reason, span_s, self._now)
+        self._said("silence.set", row["id"], actor, _silence_body(row))
+        act = Act(actor=actor, reason=reason, until_ns=round(span_s * NS_PER_S))
+        for case in self._open_of(resident_id, Origin.LIVE):
+            if case.view.cause == cause and case.view.state in (AlertState.RAISED, *OWNED) and case.silenceable:
+                change = on_action(case, Action.SILENCE, act, self._timing_of(case), self._now)
+                if change is not None:
+                    self._commit(change, case)
+        return row
+
+    def unsilence(self, silence_id: str, actor: Actor) -> dict[str, Any]:
+        """End a silence before its time; what it held back is said now. Raises SilenceNotFound."""
+        row = silences.end(self._conn, silence_id, actor, "person", self._now)
+        self._said("silence.ended", row["id"], actor, {**_silence_body(row), "why": "person"})
+        for case in self._open_of(row["resident_id"], Origin.LIVE):
+            if case.view.cause == row["cause"] and Timer.SILENCE in case.timers:
+                change = on_action(case, Action.UNSILENCE, Act(actor=actor), self._timing_of(case), self._now)
+                if change is not None:
+                    self._commit(change, case)
+        return row
+
+    def give(self, giving: handover.Giving) -> dict[str, Any]:
+        """A shift hands over: what is open, claimed, silenced and failing goes on record, and the receiver is named."""
+        row = handover.give(self._conn, giving, self._now)
+        body = {"site_id": row["site_id"], "zone_id": row["zone_id"], "receiver": row["receiver"], "body": row["body"]}
+        self._said("handover.given", row["id"], giving.giver, body)
+        return row
+
+    def accept(self, handover_id: str, actor: Actor) -> dict[str, Any]:
+        """The receiver, or the desk, takes over; what the giver still owns changes hands. Raises HandoverNotFound or NotAllowedError."""
+        row = handover.accept(self._conn, handover_id, actor, self._now)
+        self._said("handover.accepted", row["id"], actor, {"site_id": row["site_id"], "giver": row["giver"]})
+        sql = "SELECT body FROM alerts WHERE open = 1 AND claimed_by = ? AND site_id = ?"
+        for case in records.cases(self._conn, sql, (row["giver"], row["site_id"])):
+            if row["giver"] != actor.id and (row["zone_id"] is None or case.view.zone_id == row["zone_id"]):
+                self._commit(machine.hand_over(case, actor, f"handover:{row['id']}", self._now), case)
+        return row
+
+    # --- time and faults -------------------------------------------------------------------------------------------
 
     def time(self, alert_id: str) -> None:
         """The timers of one alert."""
         case = records.load(self._conn, alert_id)
-        timing = self._timing(case.view.site_id, case.view.kind, case.view.priority)
-        change = machine.on_time(case, timing, self._now)
-        if change is not None:
-            self._commit(change, case)
+        stale = Timer.SILENCE in case.timers and self._stale(case)
+        change = machine.on_time(case, self._timing_of(case), self._now, stale=stale)
+        if change is None:
+            return
+        self._commit(self._held(change, case), case)
+        if case.view.folded_into is not None and change.case.view.folded_into is None:
+            self._fold(alert_id)
 
-    def fault(self, fault: Fault) -> None:
+    def fault(self, fault: Fault, standing: Standing) -> None:
         """A fault of the gateway itself is a technical alert as long as it lasts."""
         cause = faults.cause(fault)
         case = self._open_case(faults.SUBJECT, AlertKind.TECHNICAL, cause, Origin.LIVE)
         if fault.active:
-            self.take(faults.finding(fault, self._now), Standing(subject=faults.SUBJECT))
+            self.take(faults.finding(fault, self._now), standing)
         elif case is not None:
-            self.end_all(case)
+            self._over(case)
         else:
             self._forget_recheck(cause)
+
+    def _over(self, case: Case) -> None:
+        self.end_all(case)
+        if case.view.cause.startswith(storm.WAYS):
+            self._unfold(case.view.id)
 
     def faults_gone(self, active: Collection[str]) -> None:
         """End the alerts of faults that an earlier run left open and that are not there any more."""
         for case in records.cases(self._conn, "SELECT body FROM alerts WHERE subject = ? AND open = 1", (faults.SUBJECT,)):
             if case.view.cause not in active and not case.view.condition_over:
-                self.end_all(case)
+                self._over(case)
 
     def _forget_recheck(self, cause: str) -> None:
         sql = "SELECT body FROM alerts WHERE subject = ? AND cause = ? AND open = 0 ORDER BY raised_ns DESC LIMIT 1"
         for case in records.cases(self._conn, sql, (faults.SUBJECT, cause)):
-            self.end_all(case)
-
-    def shift_ends(self) -> None:
-        """Hand the alerts of people whose shift is over to the desk."""
-        for case in records.cases(self._conn, "SELECT body FROM alerts WHERE open = 1 AND claimed_by IS NOT NULL", ()):
-            if self._off_shift(case):
-                timing = self._timing(case.view.site_id, case.view.kind, case.view.priority)
-                self._commit(machine.on_shift_end(case, timing, self._now), case)
-
-    def end_all(self, case: Case) -> None:
-        """The condition of a case that stands for others, or for a fault, is over."""
-        for finding_id in case.findings:
-            current = records.load(self._conn, case.view.id)
-            timing = self._timing(case.view.site_id, case.view.kind, case.view.priority)
-            self._commit(machine.on_finding(current, faults.ending(current, finding_id, self._now), timing, self._now), current)
-
-    def finish(self) -> None:
-        """Bring the alerts of sites up to date with those that they speak for."""
-        for alert_id in sorted(self._storms):
-            case = records.load(self._conn, alert_id)
-            sql = "SELECT count(DISTINCT subject) FROM alerts WHERE folded_into = ? AND open = 1"
-            count = int(self._conn.execute(sql, (alert_id,)).get)
-            if count == 0:
-                self.end_all(case)
-            elif case.view.params.get("devices") != count:
-                timing = self._timing(case.view.site_id, case.view.kind, case.view.priority)
-                update = storm.update(case, count, self._now)
-                self._commit(machine.on_finding(case, update, timing, self._now), case)
-        self._storms.clear()
+            self._over(case)
 
     # --- finding the case ------------------------------------------------------------------------------------------
 
@@ -156,19 +218,6 @@ class Unit:
             return mapped
         current = self._open_case(standing.subject, finding.kind, finding.cause, finding.origin)
         return current or self._lately_resolved(finding, standing)
-
-    def _mapped(self, finding_id: str) -> Case | None:
-        sql = "SELECT alert_id FROM alert_findings WHERE finding_id = ? AND alert_id <> '' LIMIT 1"
-        row = self._conn.execute(sql, (finding_id,)).fetchone()
-        return None if row is None else records.load(self._conn, str(row[0]))
-
-    def _open_case(self, subject: str, kind: AlertKind, cause: str, origin: Origin) -> Case | None:
-        sql = "SELECT body FROM alerts WHERE subject = ? AND kind = ? AND cause = ? AND origin = ? AND open = 1"
-        found = records.cases(self._conn, sql, (subject, kind.value, cause, int(origin)))
-        return found[0] if found else None
-
-    def _same_open(self, case: Case) -> Case | None:
-        return self._open_case(case.subject, case.view.kind, case.view.cause, case.view.origin)
 
     def _lately_resolved(self, finding: Finding, standing: Standing) -> Case | None:
         """The same cause shortly after it was resolved, or while its condition never ended, is the same alert; a call is a new one."""
@@ -185,114 +234,3 @@ class Unit:
         timing = self._timing(standing.site_id, finding.kind, finding.priority)
         recent = case.view.resolved_ns is not None and 0 <= self._now.wall_ns - case.view.resolved_ns < timing.flap_ns
         return case if recent or Timer.RECHECK in case.timers else None
-
-    # --- policies and duty -----------------------------------------------------------------------------------------
-
-    def _policy(self, view: AlertView) -> Policy:
-        return self._rules.book.choose(view.kind, view.priority, view.site_id)
-
-    def _timing(self, site_id: str | None, kind: AlertKind, priority: Priority) -> Timing:
-        policy = self._rules.book.choose(kind, priority, site_id)
-        if not policy.by_shift:
-            return policy.timing()
-        change_ns = None if site_id is None else rota.next_change_ns(self._duty, site_id, self._now.wall_ns)
-        left_ns = SHIFT_AT_MOST_NS if change_ns is None else min(change_ns - self._now.wall_ns, SHIFT_AT_MOST_NS)
-        return policy.timing(by_shift_ns=max(left_ns, NS_PER_S))
-
-    def _off_shift(self, case: Case) -> bool:
-        view = case.view
-        staff_id = None if view.claimed_by is None else staff_of(self._duty, view.claimed_by)
-        if view.state not in OWNED or staff_id is None or view.site_id is None or view.claimed_ns is None:
-            return False
-        then = rota.on_shift(self._duty, view.site_id, staff_id, view.claimed_ns)
-        return then and not rota.on_shift(self._duty, view.site_id, staff_id, self._now.wall_ns)
-
-    # --- storms ----------------------------------------------------------------------------------------------------
-
-    def _storm_over(self, case: Case) -> Case | None:
-        """The alert of the case's site, while the site is silent as a whole."""
-        view = case.view
-        parent = self._open_case(storm.subject(view.site_id or ""), AlertKind.TECHNICAL, storm.CAUSE, view.origin)
-        return None if parent is None or parent.view.condition_over else parent
-
-    def _hushed(self, change: Change) -> Change:
-        """What will be folded into the site's alert calls nobody by itself."""
-        if not storm.foldable(change.case) or self._storm_over(change.case) is None:
-            return change
-        return replace(change, tells=tuple(replace(tell, held=tell.held or Why.FOLDED) for tell in change.tells))
-
-    def _fold(self, alert_id: str) -> None:
-        """If many devices of a site fell silent together, one alert speaks for all of them."""
-        case = records.load(self._conn, alert_id)
-        if not storm.foldable(case):
-            return
-        view = case.view
-        parent = self._storm_over(case)
-        children = [case]
-        if parent is None:
-            since_ns = self._now.wall_ns - int(self._rules.book.storm.window_s * NS_PER_S)
-            values = (view.site_id, AlertKind.TECHNICAL.value, int(view.origin), since_ns)
-            sql = (
-                "SELECT body FROM alerts WHERE open = 1 AND site_id = ? AND kind = ? AND origin = ? AND folded_into IS NULL"
-                " AND state = 'raised' AND last_ns > ?"
-            )
-            children = [one for one in records.cases(self._conn, sql, values) if storm.foldable(one)]
-            if len({one.subject for one in children}) < self._rules.book.storm.count:
-                return
-            parent = self._raise_storm(children, case)
-        for child in children:
-            self._commit(machine.fold(child, parent.view.id, self._now), child)
-        self._storms.add(parent.view.id)
-
-    def _raise_storm(self, children: list[Case], newest: Case) -> Case:
-        finding = storm.finding(children, newest, self._now)
-        standing = Standing(subject=storm.subject(newest.view.site_id or ""), site_id=newest.view.site_id)
-        self.take(finding, standing)
-        parent = self._mapped(finding.id)
-        if parent is None:
-            raise LookupError("the site's alert was not raised")
-        return parent
-
-    # --- making it durable -----------------------------------------------------------------------------------------
-
-    def _commit(self, change: Change, before: Case | None) -> AlertView:
-        conn, now, view = self._conn, self._now, change.case.view
-        records.save(conn, change.case, now)
-        folded = view.folded_into or (None if before is None else before.view.folded_into)
-        if folded is not None:
-            self._storms.add(folded)
-        policy = self._policy(view)
-        n = 0
-        for transition in change.transitions:
-            n = self._record(transition, view, policy)
-        if change.void:
-            outbox.void(conn, view.id, change.void, now.wall_ns)
-        routing = Routing(view=self._duty, book=self._rules.book, channels=self._rules.channels, now_ns=now.wall_ns)
-        for recipient in route(change.case, change.tells, policy, routing):
-            self._tell(change.case, recipient, n)
-        return view
-
-    def _record(self, transition: Transition, view: AlertView, policy: Policy) -> int:
-        actor, t_ns = transition.actor, self._now.wall_ns
-        body = dict(transition.body)
-        event = {
-            "view": records.view_to_dict(view),
-            "who": {"id": actor.id, "name": actor.name},
-            "why": transition.why,
-            "policy": [policy.id, policy.version],
-            **body,
-        }
-        offset = events.append(self._conn, kind=f"alert.{transition.kind}", subject=view.id, actor=actor.id, body=event, t_ns=t_ns)
-        n = int(self._conn.execute("SELECT coalesce(max(n), 0) + 1 FROM alert_transitions WHERE alert_id = ?", (view.id,)).get)
-        row = (view.id, n, t_ns, transition.kind, transition.why, actor.id, actor.name, offset, json.dumps(body, ensure_ascii=False))
-        self._conn.execute("INSERT INTO alert_transitions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-        return n
-
-    def _tell(self, case: Case, recipient: Recipient, n: int) -> None:
-        key = f"{case.view.id}.{n}.{recipient.id}" if recipient.routes else ""
-        channels = ",".join(name for name, _ in recipient.routes) or (WALL if recipient.told else "")
-        reason = recipient.reason or recipient.why
-        row = (case.view.id, n, recipient.id, recipient.name, self._now.wall_ns, channels, int(recipient.told), reason, key)
-        self._conn.execute("INSERT INTO alert_why VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-        if recipient.routes:
-            outbox.enqueue(self._conn, page_of(case, recipient, key, self._rules.public_url), recipient.routes, self._now.wall_ns)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from gateway.registry import check, rota
 from gateway.registry.errors import ConflictError, RegistryError
@@ -187,11 +186,6 @@ def end_rota(tx: Tx, rota_id: str) -> None:
     """Remove a weekly shift from now on."""
     tx.find(tx.view.rota, "rota", rota_id)
     tx.emit("rota.ended", rota_id, {"id": rota_id})
-
-
-def set_policy(tx: Tx, policy_id: str, body: Mapping[str, Any]) -> None:
-    """Store a policy (an escalation ladder ...) under its id; its owner checks the content before."""
-    tx.emit("policy.set", check.ident("id", policy_id), {**body, "id": policy_id})
 
 
 def _stays_in_site(former: Zone | Room | Bed | None, site_id: str, field: str) -> None:

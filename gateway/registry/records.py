@@ -143,6 +143,8 @@ class Limit:
     reason: str = ""
     expires_ns: int | None = None
     version: int = 1
+    from_local: str | None = None  # "22:00": holds only between these hours of the site's own clock; None = all day
+    to_local: str | None = None  # "06:00"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +175,68 @@ class RotaRow:
     zone_id: str | None = None  # None = the whole site
     valid_from: str | None = None  # first local date on which the shift starts, "2026-11-02"
     valid_to: str | None = None  # last local date on which it starts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """An exception to the rota for a span of time: absent, extra, or one person in the place of another."""
+
+    id: str
+    site_id: str
+    staff_id: str
+    kind: str  # absent | extra | swap
+    from_ns: int
+    until_ns: int
+    role: str = ""  # of an extra
+    zone_id: str | None = None  # of an extra; None = the whole site
+    for_staff_id: str | None = None  # of a swap: whose shifts
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """People of a site who are called together, on duty or not."""
+
+    id: str
+    site_id: str
+    name: str
+    staff_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """Somebody outside the house who is called for one resident: family, or a responder of the community."""
+
+    id: str
+    resident_id: str
+    name: str
+    kind: str  # family | responder
+    relation: str = ""
+    phone: str = ""
+    channels: dict[str, str] = field(default_factory=dict)
+    order: int = 1  # who is called first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """What an ambulance needs to know of a resident who lives at home."""
+
+    id: str  # the resident's
+    resident_id: str
+    address: str = ""
+    door_code: str = ""
+    medical: str = ""  # illnesses, medicines, allergies in a few lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quiet:
+    """Hours of a site in which what is not urgent waits for the morning."""
+
+    id: str  # the site's
+    site_id: str
+    start: str  # "22:00" on the site's clock
+    end: str  # "07:00"
+    up_to: str = "low"  # the highest priority that waits: info | low
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

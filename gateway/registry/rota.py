@@ -1,4 +1,4 @@
-"""Who is on duty: weekly shifts on the site's own clock, exact over midnight and through the changes of summer time."""
+"""Who is on duty: weekly shifts and exceptions on the site's own clock, exact over midnight and when summer time comes and goes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from gateway.registry.view import RotaRow, Site, Staff
+from gateway.registry.view import Override, RotaRow, Site, Staff
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -34,6 +34,11 @@ class Duty(Protocol):
         """Rota rows by id."""
         ...
 
+    @property
+    def overrides(self) -> Mapping[str, Override]:
+        """Exceptions to the rota by id."""
+        ...
+
 
 class RotaError(ValueError):
     """A rota row that cannot be used; the text names the field."""
@@ -41,19 +46,49 @@ class RotaError(ValueError):
 
 def on_duty(view: Duty, site_id: str, zone_id: str | None, role: str, t_ns: int) -> tuple[str, ...]:
     """Staff ids with `role` on duty at `t_ns` in the zone (or anywhere in the site for zone None), each once, sorted."""
-    found = {row.staff_id for row in _rows(view, site_id, zone_id) if row.role == role and covers(row, _zone(view, site_id), t_ns)}
-    return tuple(sorted(found))
+    return tuple(sorted({staff_id for staff_id, served in serving(view, site_id, zone_id, t_ns) if served == role}))
 
 
 def on_shift(view: Duty, site_id: str, staff_id: str, t_ns: int) -> bool:
     """Whether a person is on duty anywhere in the site, in any role."""
+    return any(one == staff_id for one, _ in serving(view, site_id, None, t_ns))
+
+
+def serving(view: Duty, site_id: str, zone_id: str | None, t_ns: int) -> Iterator[tuple[str, str]]:
+    """(staff id, role) of everybody on duty: the rota, with those who swapped, without the absent, with those who came in addition."""
     tz = _zone(view, site_id)
-    return any(row.staff_id == staff_id and covers(row, tz, t_ns) for row in _rows(view, site_id, None))
+    now = [row for row in view.overrides.values() if row.site_id == site_id and row.from_ns <= t_ns < row.until_ns]
+    absent = {row.staff_id for row in now if row.kind == "absent"}
+    instead = {row.for_staff_id: row.staff_id for row in now if row.kind == "swap"}
+    for row in _rows(view, site_id, zone_id):
+        person = instead.get(row.staff_id, row.staff_id)
+        if person not in absent and _active(view, person) and covers(row, tz, t_ns):
+            yield person, row.role
+    for extra in now:
+        here = zone_id is None or extra.zone_id is None or extra.zone_id == zone_id
+        if extra.kind == "extra" and here and extra.staff_id not in absent and _active(view, extra.staff_id):
+            yield extra.staff_id, extra.role
+
+
+def away(view: Duty, site_id: str, staff_id: str, t_ns: int) -> bool:
+    """Whether an exception takes a person off the shifts of the rota at `t_ns`."""
+    return any(
+        row.site_id == site_id
+        and row.from_ns <= t_ns < row.until_ns
+        and ((row.kind == "absent" and row.staff_id == staff_id) or (row.kind == "swap" and row.for_staff_id == staff_id))
+        for row in view.overrides.values()
+    )
 
 
 def rostered(view: Duty, site_id: str, zone_id: str | None, role: str) -> tuple[str, ...]:
     """Staff ids that have a shift with `role` in the zone at any time, on duty now or not."""
     return tuple(sorted({row.staff_id for row in _rows(view, site_id, zone_id) if row.role == role}))
+
+
+def roles(view: Duty, site_id: str) -> frozenset[str]:
+    """Roles that anybody serves in the site at any time."""
+    extra = {row.role for row in view.overrides.values() if row.site_id == site_id and row.kind == "extra"}
+    return frozenset(extra | {row.role for row in view.rota.values() if row.site_id == site_id})
 
 
 def covers(row: RotaRow, tz: ZoneInfo, t_ns: int) -> bool:
@@ -63,7 +98,7 @@ def covers(row: RotaRow, tz: ZoneInfo, t_ns: int) -> bool:
 
 
 def next_change_ns(view: Duty, site_id: str, t_ns: int) -> int | None:
-    """The next start or end of any shift of the site after `t_ns`; None if it has no shifts."""
+    """The next start or end of any shift or exception of the site after `t_ns`; None if it has none."""
     tz = _zone(view, site_id)
     today = _local_date(tz, t_ns)
     edges = (
@@ -73,7 +108,8 @@ def next_change_ns(view: Duty, site_id: str, t_ns: int) -> int | None:
         for edge in shift
         if edge > t_ns
     )
-    return min(edges, default=None)
+    exceptions = (edge for row in view.overrides.values() if row.site_id == site_id for edge in (row.from_ns, row.until_ns) if edge > t_ns)
+    return min((*edges, *exceptions), default=None)
 
 
 def check(row: RotaRow) -> None:
@@ -85,6 +121,48 @@ def check(row: RotaRow) -> None:
             _date(name, day)
     if not row.weekdays or any(day not in range(7) for day in row.weekdays):
         raise RotaError("weekdays: from 0 (Monday) to 6, at least one")
+
+
+def check_window(start: str, end: str) -> None:
+    """Raise RotaError for local times that cannot be read, or a window without a length."""
+    if _clock_time("start", start) == _clock_time("end", end):
+        raise RotaError("end: another time than the start")
+
+
+def window_at(start: str, end: str, tz_name: str, t_ns: int) -> tuple[int, int] | None:
+    """(start_ns, end_ns) of the daily window of local times that holds `t_ns`; None outside of it."""
+    tz = zone(tz_name)
+    today = _local_date(tz, t_ns)
+    return next((span for span in _daily(start, end, tz, today - _DAY, today) if span[0] <= t_ns < span[1]), None)
+
+
+def last_window(start: str, end: str, tz_name: str, t_ns: int) -> tuple[int, int]:
+    """(start_ns, end_ns) of the daily window that ended last by `t_ns`."""
+    tz = zone(tz_name)
+    today = _local_date(tz, t_ns)
+    return max(span for span in _daily(start, end, tz, today - 3 * _DAY, today) if span[1] <= t_ns)
+
+
+def next_edge(start: str, end: str, tz_name: str, t_ns: int) -> int:
+    """The next start or end of a daily window after `t_ns`."""
+    tz = zone(tz_name)
+    today = _local_date(tz, t_ns)
+    return min(edge for span in _daily(start, end, tz, today - _DAY, today + 2 * _DAY) for edge in span if edge > t_ns)
+
+
+def weekday(tz_name: str, t_ns: int) -> int:
+    """Day of the week on the site's clock, Monday = 0."""
+    return _local_date(zone(tz_name), t_ns).weekday()
+
+
+def _daily(start: str, end: str, tz: ZoneInfo, first: date, last: date) -> Iterator[tuple[int, int]]:
+    row = RotaRow(id="", site_id="", staff_id="", role="", weekdays=tuple(range(7)), start=start, end=end)
+    return _shifts(row, tz, first, last)
+
+
+def _active(view: Duty, staff_id: str) -> bool:
+    person = view.staff.get(staff_id)
+    return person is not None and person.status == "active"
 
 
 def _rows(view: Duty, site_id: str, zone_id: str | None) -> Iterator[RotaRow]:

@@ -11,10 +11,15 @@ from gateway.registry.records import (
     Bed,
     Binding,
     Consent,
+    Contact,
     Device,
+    Group,
+    Home,
     Limit,
     Organisation,
+    Override,
     Place,
+    Quiet,
     Resident,
     Room,
     RotaRow,
@@ -33,10 +38,15 @@ __all__ = [
     "Bed",
     "Binding",
     "Consent",
+    "Contact",
     "Device",
+    "Group",
+    "Home",
     "Limit",
     "Organisation",
+    "Override",
     "Place",
+    "Quiet",
     "RegistryView",
     "Resident",
     "Room",
@@ -55,7 +65,8 @@ T = TypeVar("T")
 
 
 _ROWS: tuple[type[Any], ...] = (
-    Bed, Binding, Consent, Device, Limit, Organisation, Resident, Room, RotaRow, Site, Staff, User, Zone,
+    Bed, Binding, Consent, Contact, Device, Group, Home, Limit, Organisation, Override, Quiet, Resident, Room, RotaRow, Site, Staff,
+    User, Zone,
 )  # fmt: skip
 _NAMES = {cls: frozenset(field.name for field in fields(cls)) for cls in _ROWS}
 
@@ -76,8 +87,8 @@ class RegistryView:
 
     _TABLES = (
         "organisations", "sites", "zones", "rooms", "beds", "residents", "devices", "bindings", "limits", "staff", "rota", "policies",
-        "users", "consents", "_stays", "_bindings_by_device", "_bindings_by_resident", "_merged_from", "_occupants", "_limits_by_scope",
-        "_consents_by_grantee", "_limit_versions",
+        "users", "consents", "overrides", "groups", "contacts", "homes", "quiet", "_stays", "_bindings_by_device",
+        "_bindings_by_resident", "_merged_from", "_occupants", "_limits_by_scope", "_consents_by_grantee", "_limit_versions",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -96,6 +107,11 @@ class RegistryView:
         self.policies: dict[str, dict[str, Any]] = {}
         self.users: dict[str, User] = {}
         self.consents: dict[str, Consent] = {}
+        self.overrides: dict[str, Override] = {}
+        self.groups: dict[str, Group] = {}
+        self.contacts: dict[str, Contact] = {}
+        self.homes: dict[str, Home] = {}  # by resident
+        self.quiet: dict[str, Quiet] = {}  # by site
         self._stays: dict[str, tuple[Stay, ...]] = {}  # by resident, oldest first
         self._bindings_by_device: dict[str, tuple[Binding, ...]] = {}  # by start; withdrawn ones are not in it
         self._bindings_by_resident: dict[str, tuple[str, ...]] = {}
@@ -306,9 +322,6 @@ class RegistryView:
     def _policy(self, body: Mapping[str, Any]) -> None:
         self.policies[body["id"]] = dict(body)
 
-    def _rota_ended(self, body: Mapping[str, Any]) -> None:
-        self.rota.pop(body["id"], None)
-
 
 def _start(binding: Binding) -> int:
     return binding.valid_from_ns
@@ -331,6 +344,15 @@ def _put(table: str, cls: type[Any]) -> Callable[[RegistryView, Mapping[str, Any
     return handler
 
 
+def _drop(table: str) -> Callable[[RegistryView, Mapping[str, Any]], None]:
+    """Make a handler for records that end without a trace in the view."""
+
+    def handler(view: RegistryView, body: Mapping[str, Any]) -> None:
+        getattr(view, table).pop(body["id"], None)
+
+    return handler
+
+
 KINDS: dict[str, Callable[[RegistryView, Mapping[str, Any]], None]] = {
     "organisation.set": _put("organisations", Organisation),
     "site.set": _put("sites", Site),
@@ -349,8 +371,18 @@ KINDS: dict[str, Callable[[RegistryView, Mapping[str, Any]], None]] = {
     "staff.set": _put("staff", Staff),
     "staff.retired": _put("staff", Staff),
     "rota.set": _put("rota", RotaRow),
-    "rota.ended": RegistryView._rota_ended,
+    "rota.ended": _drop("rota"),
+    "override.set": _put("overrides", Override),
+    "override.ended": _drop("overrides"),
+    "group.set": _put("groups", Group),
+    "group.ended": _drop("groups"),
+    "contact.set": _put("contacts", Contact),
+    "contact.ended": _drop("contacts"),
+    "home.set": _put("homes", Home),
+    "quiet.set": _put("quiet", Quiet),
+    "quiet.ended": _drop("quiet"),
     "policy.set": RegistryView._policy,
+    "policy.ended": _drop("policies"),
     "user.set": _put("users", User),
     "consent.set": RegistryView._consent,
     "consent.withdrawn": RegistryView._consent_withdrawn,

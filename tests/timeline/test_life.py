@@ -216,15 +216,19 @@ async def test_a_late_call_pages_with_its_lateness(tmp_path: Path) -> None:
         assert page == 720.0
 
 
-async def test_wearer_says_ok_is_a_note_and_closes_nothing(tmp_path: Path) -> None:
+async def test_wearer_says_ok_closes_nothing_and_slows_the_ladder_once(tmp_path: Path) -> None:
     async with ward(tmp_path) as house:
         finding = await house.call("sos")
+        await house.wait(10)
         await house.update(finding, params={"cancelled": True})
         assert house.alert().state is AlertState.RAISED
         assert house.story() == ["raised", "wearer_ok"]
-        house.pages()
-        await house.wait(30)
-        assert house.told()
+        assert house.told() == [("li", "new"), ("li", "wearer_ok")]
+        await house.update(finding, params={"cancelled": True})
+        await house.wait(59)
+        assert house.told() == []
+        await house.wait(1)
+        assert house.told() == [("li", "unclaimed"), ("zhao", "unclaimed")]
 
 
 async def test_flapping_is_one_alert_and_few_pages(tmp_path: Path) -> None:

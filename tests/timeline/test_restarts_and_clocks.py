@@ -118,7 +118,8 @@ async def test_silence_and_recheck_survive_a_restart(tmp_path: Path) -> None:
     async with ward(tmp_path) as house:
         await house.vital("temp.high")
         await house.act(Action.SILENCE, "li", reason="known", until_s=600)
-        await house.vital("hr.high", Priority.HIGH)
+        house.resident("zhou", "3-02")
+        await house.vital("hr.high", Priority.HIGH, who="zhou")
         await house.claim("li", "hr.high")
         await house.resolve("li", "hr.high")
         house.pages()

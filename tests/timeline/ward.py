@@ -53,6 +53,17 @@ class BusyDatabase:
 
 
 @dataclass
+class Copies:
+    """The registry: a new view whenever it is asked, since the tests change theirs in place."""
+
+    mine: RegistryView
+
+    @property
+    def view(self) -> RegistryView:
+        return self.mine.copy()
+
+
+@dataclass
 class Ward:
     """One desk, its store and the people of the house."""
 
@@ -110,7 +121,7 @@ class Ward:
         self.desk = desks.AlertDesk(
             self.db,  # type: ignore[arg-type]
             log,  # type: ignore[arg-type]
-            SimpleNamespace(view=self.view),
+            Copies(self.view),
             self.clock,
             self.ops,
             self.book(),

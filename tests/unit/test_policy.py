@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 from pydantic import ValidationError
 
-from gateway.alerts.policy import Policy, PolicyBook, PolicyError, Step, Target, dead_ends, from_options
-from gateway.registry.view import RotaRow, Site, Staff
+from gateway.alerts.policy import PolicyBook, PolicyError, Step, Target, from_options
 from gateway.vocabulary import AlertKind, Priority
-
-NS = 1_000_000_000
-MONDAY_NS = 1_767_571_200 * NS  # 2026-01-05 00:00 UTC
 
 
 @pytest.mark.parametrize(
@@ -72,18 +66,3 @@ def test_a_step_needs_a_target_and_a_target_a_name() -> None:
         Target(kind="role")
     with pytest.raises(ValidationError):
         Target(kind="desk", id="x")
-
-
-def test_dead_ends_are_found_at_their_hour() -> None:
-    staff = Staff(id="li", name="Li", initials="L", role="caregiver")
-    row = RotaRow(id="r", site_id="s", staff_id="li", role="caregiver", weekdays=(0, 1, 2, 3, 4, 5, 6), start="06:00", end="22:00")
-    view = SimpleNamespace(sites={"s": Site(id="s", name="s", tz="UTC")}, staff={"li": staff}, rota={"r": row})
-    steps = (Step(delay_s=0, targets=(Target(kind="role", id="caregiver"),)),)
-    spans = {"arrive_s": 1, "resolve_s": 1, "repeat_s": 1, "ack_timeout_s": 1, "recheck_s": 1, "silence_max_s": 1}
-    policy = Policy(id="p", steps=steps, fallback_to_desk=False, **spans)  # type: ignore[arg-type]
-    found = dead_ends(policy, view, "s", MONDAY_NS)
-    nights = [(number, (t_ns - MONDAY_NS) // NS / 3600) for number, t_ns in found]
-    assert nights == [(0, 0), *[(0, 22 + 24 * day) for day in range(7)]]
-    assert dead_ends(policy.model_copy(update={"fallback_to_desk": True}), view, "s", MONDAY_NS) == []
-    to_desk = policy.model_copy(update={"steps": (Step(delay_s=0, targets=(Target(kind="desk"),)),)})
-    assert dead_ends(to_desk, view, "s", MONDAY_NS) == []

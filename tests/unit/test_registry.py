@@ -341,7 +341,7 @@ def test_commands_that_race_for_a_bed_are_judged_in_the_transaction(home: House)
 
 
 def test_every_message_has_both_languages_and_formats() -> None:
-    words = "field limit allowed value bed occupant status device start end low high unit quantity reason columns names line"
+    words = "field limit allowed value bed occupant status device start end low high unit quantity reason columns names line policy"
     params = {word: word for word in words.split()}
     for code in MESSAGES:
         error = RegistryError(code, **params)

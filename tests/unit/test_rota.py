@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.registry import rota
 from gateway.registry.rota import RotaError
-from gateway.registry.view import RotaRow, Site, Staff
+from gateway.registry.view import Override, RotaRow, Site, Staff
 
 NS = 1_000_000_000
 QUARTER = timedelta(minutes=15)
@@ -22,6 +22,7 @@ class House:
     sites: dict[str, Site] = field(default_factory=dict)
     staff: dict[str, Staff] = field(default_factory=dict)
     rota: dict[str, RotaRow] = field(default_factory=dict)
+    overrides: dict[str, Override] = field(default_factory=dict)
 
     def add(self, who: str, start: str, end: str, *, zone: str | None = None, days: tuple[int, ...] = tuple(range(7)), **more: str) -> None:
         self.staff[who] = Staff(id=who, name=who, initials=who[:1], role="caregiver")

@@ -15,7 +15,8 @@ VIEW_FIELDS = (
     "arrived_ns", "resolved_ns", "outcome", "note",
 )  # fmt: skip
 
-_NO_NEWS = frozenset(("alert.repeated", "alert.updated"))  # they count, and change nothing that the record would show
+# They count, and change nothing that the record would show.
+_NO_NEWS = frozenset(f"alert.{kind}" for kind in ("repeated", "updated", "delivered", "noted", "dispatched", "retimed", "unfolding"))
 
 
 def items_of(event: EventRow, view: RegistryView, kinds: Collection[str], told: Collection[Mapping[str, str]]) -> list[Item]:
