@@ -2,6 +2,10 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 ARGS ?=
+# Most of what the tests do is waiting: one worker more than there are cores. `make test WORKERS=0` runs them one after another.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 7 ? n + 1 : 8)))
+# A test has 5 s unless it says otherwise; three times that where others run beside it.
+BESIDE := -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --timeout 15
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -16,7 +20,7 @@ demo: setup-run ## Simulated ward, broker, gateway and screens; prints links and
 	@exec .venv/bin/anxin demo $(ARGS)
 
 test: lint web system ## Linters, types and all tests (ARGS="-k alerts")
-	@$(PY) -m pytest --durations=8 --durations-min=2 $(ARGS)
+	@$(PY) -m pytest $(BESIDE) --durations=8 --durations-min=2 $(ARGS)
 
 check-all: lint web system ## `make test` with ten times the kills, power cuts and random inputs
 	@ANXIN_FUZZ_COUNT=100000 ANXIN_POWER_CUTS=1000 ANXIN_HISTORY_CUTS=100 ANXIN_STORE_KILLS=50 ANXIN_KILLS=20 ANXIN_LADDER_KILLS=25 \

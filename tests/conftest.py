@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import workers
 from tests.support import fresh_seed, no_skip
 from tests.support.fake_clock import FakeClock
 
 # The deadline of a test is pytest-timeout's; one example's time says nothing on a machine with two busy cores.
 settings.register_profile("anxin", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "anxin"))
+
+
+_LEFT_OUT: Counter[str] = Counter()
 
 
 @pytest.fixture
@@ -58,10 +63,40 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, p
     return report
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """See `workers.arrange`."""
+    if workers.number() is not None:
+        workers.arrange(items)
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """A worker's own count: only its parent speaks at the end."""
+    _LEFT_OUT["own"] += len(items)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker hands its count over."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["left_out"] = _LEFT_OUT["own"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """All workers collect the same and leave out the same."""
+    _LEFT_OUT["workers"] = max(_LEFT_OUT["workers"], getattr(node, "workeroutput", {}).get("left_out", 0))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say at the end what was not run and why."""
+    """Say at the end where the time went, what was not run and why."""
+    lines = workers.times(terminalreporter.stats)
+    if len(lines) > 1:
+        terminalreporter.section("time of the tests, workers side by side")
+        for line in lines:
+            terminalreporter.write_line(line)
     reasons: Counter[str] = Counter(_skip_reason(report) for report in terminalreporter.stats.get("skipped", []))
-    left_out = len(terminalreporter.stats.get("deselected", []))
+    left_out = max(_LEFT_OUT.values(), default=0)
     if reasons:
         terminalreporter.section("not run")
         for reason, count in sorted(reasons.items()):

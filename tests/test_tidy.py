@@ -6,6 +6,7 @@ import ast
 import importlib
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -171,15 +172,24 @@ RULES: dict[str, tuple[Rule, tuple[str, ...]]] = {
 }
 
 
+@cache
+def parsed(folder: str) -> tuple[tuple[str, str, ast.Module], ...]:
+    """Path from the root, source and syntax tree of every Python file of a folder."""
+    found = []
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        if "node_modules" not in path.parts:
+            source = path.read_text(encoding="utf-8")
+            found.append((path.relative_to(ROOT).as_posix(), source, ast.parse(source)))
+    return tuple(found)
+
+
 def python_files(folders: tuple[str, ...]) -> Iterator[tuple[str, str, ast.Module]]:
-    """Path from the root, source and syntax tree of every Python file."""
+    """Files of several folders."""
     for folder in folders:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            if "node_modules" not in path.parts:
-                source = path.read_text(encoding="utf-8")
-                yield path.relative_to(ROOT).as_posix(), source, ast.parse(source)
+        yield from parsed(folder)
 
 
+@pytest.mark.xdist_group("parsed once")
 @pytest.mark.parametrize("name", RULES)
 def test_rule(name: str) -> None:
     rule, folders = RULES[name]

@@ -1,4 +1,4 @@
-"""Folders with short names (a Unix socket's path may have 108 bytes), scenarios beside each other, and a house shared by gentle tests."""
+"""Folders with short names (a Unix socket's path may have 108 bytes), and a house shared by gentle tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.background import Background, said, selected
 from tests.support.hook import Hook
 from tests.support.running import Gateway
 from tests.support.town import town
@@ -27,12 +26,10 @@ def folder() -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def background(request: pytest.FixtureRequest) -> Iterator[Background]:
-    """The scenarios of all selected tests, begun with the first test of this folder."""
-    found = Background(selected(request.session.items))
-    yield found
-    found.close()
+def said(folder: Path) -> str:
+    """The end of what the gateway of a folder and its broker said."""
+    paths = (folder / "err.log", folder / "data" / "nats" / "nats.log")
+    return "\n".join(path.read_text(encoding="utf-8", errors="replace")[-3000:] for path in paths if path.exists())
 
 
 @dataclass

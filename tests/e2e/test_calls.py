@@ -10,7 +10,6 @@ import pytest
 
 from gateway.journal import JournalReader
 from gateway.readings import Mark, ReadingBlock
-from tests.e2e.background import beside
 from tests.e2e.conftest import House
 from tests.support.button import Button, now_ms
 from tests.support.hook import Hook
@@ -110,7 +109,6 @@ def test_a_second_press_sounds_again(house: House) -> None:
         mei.act(alert["id"], "resolve", outcome="helped")
 
 
-@beside
 def test_pressed_while_the_gateway_was_down_it_pages_once_and_says_how_late(folder: Path) -> None:
     with town(folder) as (gateway, hook), Button(gateway, "button-1") as button:
         gateway.start()
@@ -137,7 +135,6 @@ def _is_late_and_single(gateway: Gateway, hook: Hook, alert_id: str) -> None:
     assert [alert["id"] for alert in with_state] == [alert_id]
 
 
-@beside
 def test_what_mosquitto_kept_pages_once_and_what_is_retained_never(folder: Path) -> None:
     with ExitStack() as stack:
         broker = stack.enter_context(mosquitto(folder / "broker"))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.background import beside
 from tests.support import need
 from tests.support.button import Button
 from tests.support.hook import Hook
@@ -25,7 +24,6 @@ def libfaketime() -> Path:
     return next(path for root in ("/usr/lib", "/usr/lib64") for path in Path(root).rglob("libfaketime.so.1"))
 
 
-@beside
 def test_the_wall_clock_steps_back_an_hour_and_forward_a_day_in_a_ladder(folder: Path) -> None:
     stamp = folder / "clock"
     stamp.write_text("+0")

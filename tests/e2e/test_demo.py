@@ -14,7 +14,6 @@ import pytest
 from gateway import demo_ward
 from gateway.journal import JournalReader
 from tests.browser.screens import PHONE, chromium
-from tests.e2e.background import beside
 from tests.support.running import Gateway, Person, until
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(240)]
@@ -40,7 +39,6 @@ def ended(gateway: Gateway) -> None:
     until("no process is left", lambda: not gateway.family(), 15)
 
 
-@beside
 def test_a_fall_is_claimed_arrived_and_resolved_and_the_demo_ends_and_resumes(folder: Path) -> None:
     gateway = Gateway(folder / "data", command=("demo", "--first-s", "3", "--every-s", "10"))
     gateway.env = {"PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE", "")}

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.background import beside
 from tests.e2e.test_faults import drained, technical
 from tests.support import missing
 from tests.support.button import Button
@@ -48,7 +47,6 @@ def fill(path: Path) -> None:
                 continue
 
 
-@beside
 def test_a_full_disk_refuses_readings_and_keeps_calling(folder: Path) -> None:
     with ExitStack() as stack:
         stack.enter_context(small_disk(folder / "data"))

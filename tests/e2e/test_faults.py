@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.background import beside
 from tests.support.button import Button
 from tests.support.hook import HANG, Hook
 from tests.support.running import Gateway, Person, until
@@ -44,7 +43,6 @@ def drained(gateway: Gateway, load: Load) -> int:
     return len(acked)
 
 
-@beside
 def test_a_killed_embedded_broker_comes_back_and_nothing_accepted_is_lost(folder: Path) -> None:
     with town(folder, loads=LOADS) as (gateway, hook):
         gateway.start()
@@ -66,7 +64,6 @@ def test_a_killed_embedded_broker_comes_back_and_nothing_accepted_is_lost(folder
             assert drained(gateway, load) > 200
 
 
-@beside
 def test_a_frozen_broker_and_failing_channels_are_said_and_everything_drains(folder: Path) -> None:
     with town(folder, loads=LOADS) as (gateway, hook):
         gateway.start()
@@ -109,7 +106,6 @@ def _answered(hook: Hook, status: int) -> None:
     until(f"the channel was answered {status}", lambda: any(hit.status == status for hit in list(hook.hits)), 60)
 
 
-@beside
 def test_the_watchdog_speaks_by_itself_when_the_gateway_stands_still(folder: Path) -> None:
     limit_s = 4
     with Hook() as guard, town(folder, watchdog={"enabled": True, "limit_s": limit_s, "webhook_url": guard.url}) as (gateway, hook):
