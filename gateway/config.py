@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 FILE_NAME = "anxin.toml"
 
@@ -102,6 +102,7 @@ class Alerts(Section):
     """Ladders in seconds until the next person, per kind or priority; the last step repeats until somebody owns the alert."""
 
     options: dict[str, Any] = Field(default_factory=dict)  # checked by the alert desk
+    link_hours: float = Field(default=12, gt=0, le=168)  # so long a link in a message opens its alert
 
 
 class History(Section):
@@ -122,6 +123,10 @@ class Watchdog(Section):
     limit_s: float = Field(default=20, ge=1)
     webhook_url: str = ""
     apprise_url: str = ""
+    channels: dict[str, dict[str, Any]] = Field(default_factory=dict)  # of any kind, as in [channels]; not shared with the alarm path
+    heartbeat_url: SecretStr | None = None  # asked with GET every heartbeat_s while there is progress; its silence alarms elsewhere
+    heartbeat_s: float = Field(default=20, ge=1)
+    disk_low_mib: float = Field(default=64, ge=0)  # 0 = does not look at the disk
 
 
 class Ehr(Section):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import audit as audit_log
-from gateway import deadletter, events
+from gateway import deadletter, events, links, pins
 from gateway.alerts import records
 from gateway.audit import Audit
 from gateway.clock import Clock
@@ -33,6 +33,8 @@ COMPONENTS = (
     audit_log.COMPONENT,
     deadletter.COMPONENT,
     ble_book.COMPONENT,
+    links.COMPONENT,
+    pins.COMPONENT,
 )
 
 

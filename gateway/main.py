@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -13,10 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gateway import chores, deadletter
-from gateway.alerts import policy
+from gateway import chores, deadletter, systemd
+from gateway.alarm_path import alarm_path, watchdog
 from gateway.alerts.desk import AlertDesk
-from gateway.alerts.progress import Progress
 from gateway.api.app import ApiSettings, close_streams, create_app
 from gateway.broker import Broker, BrokerError, BrokerOptions
 from gateway.clock import SystemClock
@@ -34,11 +31,10 @@ from gateway.identity import Identity
 from gateway.intake import Intake, hashes_of
 from gateway.journal import Journal
 from gateway.ledger import Ledger
-from gateway.notify.base import make
 from gateway.notify.outbox import Outbox
 from gateway.office import JOBS, perform
 from gateway.ops import Ops
-from gateway.processes import end, stop_signal, until, write_private
+from gateway.processes import stop_signal, until
 from gateway.query import Parts, Query
 from gateway.standing import standing
 from gateway.store import Database
@@ -132,7 +128,7 @@ class _Builder:
         self._stack.callback(listener.close)
         scheme, port = "https" if config.web.certificate else "http", listener.getsockname()[1]
         url = config.web.public_url or f"{scheme}://{_shown(config.web.host)}:{port}"
-        outbox, desk = self._alarm_path(url)
+        outbox, desk = alarm_path(core, self._stack, url)
         runner = self._stream(journal, desk)
         histories = await self._histories(journal)
         record = await asyncio.to_thread(HealthRecord.open, core, journal)
@@ -166,30 +162,6 @@ class _Builder:
 
         self._stack.push_async_callback(stop)
 
-    def _alarm_path(self, url: str) -> tuple[Outbox, AlertDesk]:
-        core = self._core
-        notifiers = {}
-        for name, raw in core.config.channels.items():
-            notifiers[name] = make(name, raw)
-            self._stack.push_async_callback(notifiers[name].close)
-        outbox = Outbox(core.store, core.clock, core.ops, notifiers)
-        progress = Progress(core.data_dir / "run" / "progress")
-        self._stack.callback(progress.close)
-        book = policy.from_options(core.config.alerts.options)
-        desk = AlertDesk(
-            core.store,
-            core.events,
-            core.registry,
-            core.clock,
-            core.ops,
-            book,
-            channels=outbox.names,
-            public_url=url,
-            wake=outbox.wake,
-            progress=progress,
-        )
-        return outbox, desk
-
     def _stream(self, journal: Journal, desk: AlertDesk) -> StreamRunner:
         core = self._core
         database = Database.open(core.data_dir / "stream.sqlite", core.writer, components=STREAM_COMPONENTS)
@@ -216,30 +188,10 @@ class _Builder:
         self._task("audit", core.audit.run(core.store))
         self._task("ticks", chores.ticks(journal, core.events, core.clock, core.ops))
         self._task("retention", chores.retention(journal, core.clock, core.ops))
+        if systemd.watched():
+            self._task("signs-of-life", systemd.signs_of_life(lambda: core.ops.progress_ns.get("alerts"), core.clock))
         if core.config.watchdog.enabled:
-            await self._watchdog()
-
-    async def _watchdog(self) -> None:
-        core = self._core
-        settings = core.config.watchdog
-        run = core.data_dir / "run"
-        tables = {
-            kind: {"type": kind, "url": url} for kind, url in (("webhook", settings.webhook_url), ("apprise", settings.apprise_url)) if url
-        }
-        write_private(run / "watchdog.json", json.dumps(tables))
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "gateway.watchdog",
-            "--progress",
-            str(run / "progress"),
-            "--limit-s",
-            str(settings.limit_s),
-            "--channels-file",
-            str(run / "watchdog.json"),
-            start_new_session=True,
-        )
-        self._stack.push_async_callback(end, process)
+            await watchdog(core, self._stack)
 
     async def _mqtt_doors(self) -> tuple[Broker | None, list[MqttCollector]]:
         core = self._core

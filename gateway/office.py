@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import backup as archives
-from gateway import deadletter, health_record
+from gateway import deadletter, health_record, office_alarms
 from gateway.alerts.desk import AlertDesk
 from gateway.core import Core
 from gateway.identity import Identity
@@ -244,6 +244,7 @@ JOBS: dict[str, Job] = {
     "ehr.status": ehr_status,
     "ehr.deadletter": ehr_deadletter,
     "ehr.send": ehr_send,
+    **office_alarms.JOBS,
 }
 
 

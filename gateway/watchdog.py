@@ -2,7 +2,8 @@
 
     python -m gateway.watchdog --progress FILE --limit-s 20 --channel webhook=URL --channel apprise=URL
 
-It needs nothing of the main process but the file: it speaks when that process is stopped, dead, or alive without getting on.
+It needs nothing of the main process but the file: it speaks when that process is stopped, dead, or alive without getting on, and when
+the disk is nearly full. As long as there is progress it asks the heartbeat address, so that its own silence alarms somewhere else.
 """
 
 from __future__ import annotations
@@ -11,16 +12,20 @@ import argparse
 import asyncio
 import json
 import os
+import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import httpx
 
 from gateway.clock import NS_PER_S, Clock, SystemClock
 from gateway.notify.base import ChannelError, Notifier, Outcome, Page, Verdict, make, render
 from gateway.vocabulary import Priority
 
 STOPPED, BACK = "gateway.stopped", "gateway.back"
+DISK_LOW, DISK_BACK = "gateway.disk_low", "gateway.disk_back"
 FIRST_RETRY_S = 1.0
 RETRY_CAP_S = 30.0
 
@@ -48,6 +53,50 @@ class Watch:
             self.stopped = True
             return STOPPED
         return None
+
+
+@dataclass(slots=True)
+class Disk:
+    """Says when the data folder's disk is nearly full, and when there is twice that room again; each once."""
+
+    low_bytes: int
+    low: bool = False
+
+    def see(self, free_bytes: int) -> str | None:
+        """Take a look at the free room."""
+        if not self.low and free_bytes < self.low_bytes:
+            self.low = True
+            return DISK_LOW
+        if self.low and free_bytes >= 2 * self.low_bytes:
+            self.low = False
+            return DISK_BACK
+        return None
+
+
+@dataclass(slots=True)
+class Heartbeat:
+    """Asks an address from time to time; what watches there alarms when nobody asks any more."""
+
+    url: str
+    every_s: float
+    timeout_s: float = 10.0
+    due_ns: int = 0
+    failed: bool = False
+
+    async def beat(self, clock: Clock) -> None:
+        """One GET if it is due; a failure is said once."""
+        if clock.monotonic_ns() < self.due_ns:
+            return
+        self.due_ns = clock.monotonic_ns() + round(self.every_s * NS_PER_S)
+        try:
+            async with httpx.AsyncClient(timeout=self.timeout_s, follow_redirects=False, trust_env=False) as client:
+                answer = await client.get(self.url)
+                failed = answer.status_code >= 300
+        except (httpx.HTTPError, httpx.InvalidURL):
+            failed = True
+        if failed and not self.failed:
+            sys.stderr.write("watchdog: the heartbeat address does not answer\n")
+        self.failed = failed
 
 
 @dataclass(slots=True)
@@ -119,29 +168,70 @@ class Post:
             return False
 
 
-async def watch(progress: Path, limit_s: float, notifiers: Sequence[Notifier], clock: Clock, say: Callable[[str], None]) -> None:
-    """Watch until another watchdog takes over."""
-    post = Post(progress.with_name(progress.name + ".watchdog"))
-    state = Watch(limit_ns=round(limit_s * NS_PER_S), changed_ns=clock.monotonic_ns(), stopped=post.take())
-    mouths = [Mouth(notifier) for notifier in notifiers]
-    speaking: list[asyncio.Task[None] | None] = [None] * len(mouths)
-    run, number = clock.now_ns(), 0
-    while not post.relieved():
-        news = state.see(_read(progress), clock.monotonic_ns())
-        if news is not None:
-            number += 1
-            page = Page(
-                key=f"watchdog.{run}.{number}", alert_id="", priority=Priority.HIGH, reason=news, why=news, raised_ns=clock.now_ns()
-            )
-            say(render(page, "zh")[0] + " / " + render(page, "en")[0])
-            _note(post, state.stopped)
-            for mouth in mouths:
-                mouth.say(page, clock.monotonic_ns())
-        for i, mouth in enumerate(mouths):
-            task = speaking[i]
-            if task is None or task.done():
-                speaking[i] = asyncio.create_task(mouth.speak(clock))
-        await clock.sleep(min(1.0, limit_s / 10))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty:
+    """What is watched: the progress file, for how long it may stand still, the room on its disk, and the heartbeat."""
+
+    progress: Path
+    limit_s: float
+    disk_low_bytes: int = 0
+    heartbeat: Heartbeat | None = None
+
+
+class Guard:
+    """The watchdog at work."""
+
+    def __init__(self, duty: Duty, notifiers: Sequence[Notifier], clock: Clock, say: Callable[[str], None]) -> None:
+        self._duty, self._clock, self._say = duty, clock, say
+        self._post = Post(duty.progress.with_name(duty.progress.name + ".watchdog"))
+        self._disk = Disk(duty.disk_low_bytes)
+        # One message each for progress and disk: neither takes the other's place.
+        self._mouths = {kind: [Mouth(notifier) for notifier in notifiers] for kind in ("progress", "disk")}
+        self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._run, self._number = clock.now_ns(), 0
+
+    async def watch(self) -> None:
+        """Watch until another watchdog takes over."""
+        duty, clock = self._duty, self._clock
+        state = Watch(limit_ns=round(duty.limit_s * NS_PER_S), changed_ns=clock.monotonic_ns(), stopped=self._post.take())
+        while not self._post.relieved():
+            news = state.see(_read(duty.progress), clock.monotonic_ns())
+            if news is not None:
+                self._tell("progress", news)
+                _note(self._post, state.stopped)
+            if duty.disk_low_bytes and (news := self._disk.see(_free(duty.progress.parent))) is not None:
+                self._tell("disk", news)
+            for kind, mouths in self._mouths.items():
+                for i, mouth in enumerate(mouths):
+                    self._start((kind, i), mouth.speak(clock))
+            if duty.heartbeat is not None and not state.stopped and state.count is not None:
+                self._start(("heartbeat", 0), duty.heartbeat.beat(clock))
+            await clock.sleep(min(1.0, duty.limit_s / 10))
+
+    def _start(self, key: tuple[str, int], work: Coroutine[None, None, None]) -> None:
+        """One at a time of each."""
+        task = self._tasks.get(key)
+        if task is None or task.done():
+            self._tasks[key] = asyncio.create_task(work)
+        else:
+            work.close()
+
+    def _tell(self, kind: str, news: str) -> None:
+        self._number += 1
+        now_ns = self._clock.now_ns()
+        key = f"watchdog.{self._run}.{self._number}"
+        page = Page(key=key, alert_id="", priority=Priority.HIGH, reason=news, why=news, raised_ns=now_ns)
+        self._say(render(page, "zh")[0] + " / " + render(page, "en")[0])
+        for mouth in self._mouths[kind]:
+            mouth.say(page, self._clock.monotonic_ns())
+
+
+def _free(folder: Path) -> int:
+    """Bytes that are free on the folder's disk; a folder that is gone has none."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return 0
 
 
 def _note(post: Post, stopped: bool) -> None:
@@ -183,14 +273,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--limit-s", type=float, default=20.0)
     parser.add_argument("--channel", action="append", default=[], metavar="TYPE=URL")
     parser.add_argument("--channels-file", type=Path, default=None)
+    parser.add_argument("--disk-low-mib", type=float, default=0.0, help="speak when less room than this is left beside the progress file")
+    parser.add_argument("--heartbeat-file", type=Path, default=None, help="file with the address to ask while there is progress")
+    parser.add_argument("--heartbeat-s", type=float, default=20.0)
     args = parser.parse_args(argv)
     if args.limit_s <= 0:
         parser.error("--limit-s: more than 0")
     try:
         notifiers = channels(args.channel, args.channels_file)
+        url = "" if args.heartbeat_file is None else args.heartbeat_file.read_text(encoding="utf-8").strip()
     except (ChannelError, OSError, ValueError) as error:
         parser.error(str(error))
-    asyncio.run(watch(args.progress, args.limit_s, notifiers, SystemClock(), _say))
+    duty = Duty(
+        progress=args.progress,
+        limit_s=args.limit_s,
+        disk_low_bytes=round(args.disk_low_mib * 1024 * 1024),
+        heartbeat=Heartbeat(url, args.heartbeat_s) if url else None,
+    )
+    asyncio.run(Guard(duty, notifiers, SystemClock(), _say).watch())
     return 0
 
 

@@ -72,6 +72,32 @@ class Pages:
             "alert.html", say, me=me, row=row, history=history, vitals=vitals, mine=mine, now_ms=now_ms, form_token=form_token, said=said
         )
 
+    def link(self, lang: str, *, token: str, shown: Mapping[str, Any], said: str = "", failed: str = "", chosen: str = "") -> str:
+        """What a link in a message opens: one alert as the message told of it, and the button to claim it."""
+        say = Phrasebook(lang)
+        alert, now_ms = shown["alert"], shown["t_ms"]
+        row = {
+            "where": " ".join(part for part in (alert["place"], alert["initials"]) if part) or say("alert.no_resident"),
+            "reason": say(f"page.reason.{alert['reason']}"),
+            "state": alert["state"],
+            "priority": alert["priority"],
+            "mark": _MARKS.get(alert["priority"], "□"),
+            "priority_word": say(f"priority.{alert['priority']}"),
+            "since": say("alert.since", age=say.duration((now_ms - alert["raised_ms"]) / 1000)),
+            "standing": say(f"standing.{alert['state']}", name=alert["claimed_name"]),
+            "late": say("alert.late", late=say.duration(alert["late_s"])) if alert["late_s"] >= 60 else "",
+            "test": say(f"origin.{alert['test']}") if alert["test"] else "",
+            "claimable": alert["state"] in ("raised", "cleared"),
+        }
+        return self._page(
+            "link.html", say, me=None, row=row, token=token, now_ms=now_ms, shared=shown["shared"], who=shown["who"],
+            people=shown["people"], said=said, failed=failed, chosen=chosen,
+        )  # fmt: skip
+
+    def link_over(self, lang: str) -> str:
+        """A link that is unknown, or whose time is over."""
+        return self._page("link_over.html", Phrasebook(lang), me=None)
+
     def missing(self, lang: str) -> str:
         """Not there, or not for this person: the same words for both."""
         return self._page("missing.html", Phrasebook(lang), me=None)

@@ -15,6 +15,7 @@ from fastapi import APIRouter, FastAPI
 from dashboards.pages import Pages
 from gateway.api import (
     plain,
+    plain_links,
     problems,
     routes_alerts,
     routes_clinic,
@@ -86,6 +87,7 @@ def create_app(
     for router in machine_routers:
         app.include_router(router, prefix=API, dependencies=[guard(DEVICE)])
     app.include_router(plain.router)
+    app.include_router(plain_links.router)
     app.include_router(static.router(settings.static_dir))
     _with_middleware(app, settings)
     _with_policies(app, settings)

@@ -28,19 +28,21 @@ FORM_ACTIONS = {"claim": Action.CLAIM, "arrive": Action.ARRIVE, "resolve": Actio
 MAX_FIELDS = 20
 
 
-def _pages(request: Request) -> Pages:
+def pages_of(request: Request) -> Pages:
+    """The pages of this application."""
     pages = request.app.state.pages
     if not isinstance(pages, Pages):
         raise TypeError("the application was not made by create_app")
     return pages
 
 
-def _lang(request: Request, me: Asker | None = None) -> str:
+def lang_of(request: Request, me: Asker | None = None) -> str:
+    """The language of the person, or of the browser."""
     asked = request.query_params.get("lang") or (me.user.lang if me is not None else None)
     return Pages.language(request.headers.get("accept-language", ""), asked)
 
 
-async def _form(request: Request) -> dict[str, str]:
+async def form_of(request: Request) -> dict[str, str]:
     """Fields of the form; one that appears twice is refused."""
     try:
         pairs = parse_qsl((await request.body()).decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
@@ -64,25 +66,25 @@ async def _person(request: Request) -> Asker | None:
 def _refused(request: Request, me: Asker) -> Response:
     if me.must_change_password:
         return _see_other("/m/password")
-    return HTMLResponse(_pages(request).missing(_lang(request, me)), status_code=403)
+    return HTMLResponse(pages_of(request).missing(lang_of(request, me)), status_code=403)
 
 
 @router.get("/style.css", dependencies=[guard(OPEN)])
 async def style(request: Request) -> Response:
     """The stylesheet of the pages."""
-    return Response(_pages(request).stylesheet, media_type="text/css", headers={"Cache-Control": "public, max-age=300"})
+    return Response(pages_of(request).stylesheet, media_type="text/css", headers={"Cache-Control": "public, max-age=300"})
 
 
 @router.get("/icon.svg", dependencies=[guard(OPEN)])
 async def icon(request: Request) -> Response:
     """The icon of the pages: without one, browsers ask for a file that is not there."""
-    return Response(_pages(request).icon, media_type="image/svg+xml", headers={"Cache-Control": "public, max-age=300"})
+    return Response(pages_of(request).icon, media_type="image/svg+xml", headers={"Cache-Control": "public, max-age=300"})
 
 
 @router.get("/login", dependencies=[guard(OPEN)])
 async def login_page(request: Request) -> Response:
     """The sign-in form."""
-    return HTMLResponse(_pages(request).login(_lang(request), target=_target(request.query_params.get("next", ""))))
+    return HTMLResponse(pages_of(request).login(lang_of(request), target=_target(request.query_params.get("next", ""))))
 
 
 def _target(wanted: str) -> str:
@@ -92,16 +94,16 @@ def _target(wanted: str) -> str:
 @router.post("/login", dependencies=[guard(OPEN)])
 async def login(request: Request) -> Response:
     """Sign in and go where one wanted to go."""
-    doors, form = doors_of(request), await _form(request)
+    doors, form = doors_of(request), await form_of(request)
     target = _target(form.get("target", ""))
     try:
         body = SignIn.model_validate({"user": form.get("user", ""), "password": form.get("password", "")})
         token, _ = await doors.commands.sign_in(body.user, body.password, client=client_of(request), former=token_of(request))
     except ValidationError:
-        return HTMLResponse(_pages(request).login(_lang(request), failed="session.refused", target=target), status_code=401)
+        return HTMLResponse(pages_of(request).login(lang_of(request), failed="session.refused", target=target), status_code=401)
     except Refusal as refusal:
         status = 429 if refusal.kind is Kind.TOO_MANY else 401
-        return HTMLResponse(_pages(request).login(_lang(request), failed=refusal.code, target=target), status_code=status)
+        return HTMLResponse(pages_of(request).login(lang_of(request), failed=refusal.code, target=target), status_code=status)
     response = _see_other(target)
     set_cookie(response, doors, token)
     return response
@@ -112,7 +114,7 @@ async def logout(request: Request) -> Response:
     """End the session; without one, or with a page of another session, nothing happens."""
     doors, token = doors_of(request), token_of(request)
     response = _see_other("/m/login")
-    if form_token_right(token, (await _form(request)).get("form_token", "")):
+    if form_token_right(token, (await form_of(request)).get("form_token", "")):
         await doors.commands.sign_out(token)
         drop_cookie(response, doors)
     return response
@@ -125,13 +127,13 @@ async def password_page(request: Request) -> Response:
     if me is None:
         return _see_other("/m/login")
     token = doors_of(request).commands.form_token(token_of(request))
-    return HTMLResponse(_pages(request).password(_lang(request, me), me=_me(request, me), form_token=token))
+    return HTMLResponse(pages_of(request).password(lang_of(request, me), me=_me(request, me), form_token=token))
 
 
 @router.post("/password", dependencies=[guard(SIGNED_IN)])
 async def change_password(request: Request, me: Me) -> Response:
     """Change one's own password."""
-    doors, form, token = doors_of(request), await _form(request), token_of(request)
+    doors, form, token = doors_of(request), await form_of(request), token_of(request)
     failed, params = "said.form_expired", {}
     try:
         if form_token_right(token, form.get("form_token", "")):
@@ -142,8 +144,8 @@ async def change_password(request: Request, me: Me) -> Response:
         failed = "said.refused"
     except Refusal as refusal:
         failed, params = f"error.{refusal.code}", dict(refusal.members.get("params", {}))
-    page = _pages(request).password(
-        _lang(request, me), me=_me(request, me), form_token=doors.commands.form_token(token), failed=failed, params=params
+    page = pages_of(request).password(
+        lang_of(request, me), me=_me(request, me), form_token=doors.commands.form_token(token), failed=failed, params=params
     )
     return HTMLResponse(page, status_code=422)
 
@@ -159,8 +161,8 @@ async def alerts_page(request: Request) -> Response:
     doors = doors_of(request)
     listed = await doors.query.alerts(me)
     paused = "paused" in request.query_params
-    page = _pages(request).alerts(
-        _lang(request, me), me=_me(request, me), tz=_tz(request, me), now_ms=listed["t_ms"], alerts=listed["alerts"],
+    page = pages_of(request).alerts(
+        lang_of(request, me), me=_me(request, me), tz=_tz(request, me), now_ms=listed["t_ms"], alerts=listed["alerts"],
         form_token=doors.commands.form_token(token_of(request)), said=_said(request), paused=paused,
     )  # fmt: skip
     # A header instead of <meta>: the same effect, but it can be left out when the reader asks for time.
@@ -182,9 +184,9 @@ async def alert_page(request: Request, alert_id: str) -> Response:
             raise Missing
         detail = await doors.query.alert(me, alert_id)
     except Missing:
-        return HTMLResponse(_pages(request).missing(_lang(request, me)), status_code=404)
-    page = _pages(request).alert(
-        _lang(request, me), me=_me(request, me), tz=_tz(request, me, detail["alert"]["site_id"]), now_ms=detail["t_ms"], detail=detail,
+        return HTMLResponse(pages_of(request).missing(lang_of(request, me)), status_code=404)
+    page = pages_of(request).alert(
+        lang_of(request, me), me=_me(request, me), tz=_tz(request, me, detail["alert"]["site_id"]), now_ms=detail["t_ms"], detail=detail,
         form_token=doors.commands.form_token(token_of(request)), said=_said(request),
     )  # fmt: skip
     writing = detail["alert"]["claimed_by"] == me.id  # a note may be half typed: this page does not move under the writer's hands
@@ -194,7 +196,7 @@ async def alert_page(request: Request, alert_id: str) -> Response:
 @router.post("/alerts/{alert_id}/{action}", dependencies=[guard(ALERTS_ACT)])
 async def act(request: Request, me: Me, alert_id: str, action: str) -> Response:
     """Claim, arrive or resolve by form; the answer is always a page that shows how it stands."""
-    doors, form = doors_of(request), await _form(request)
+    doors, form = doors_of(request), await form_of(request)
     if action not in FORM_ACTIONS or ALERT_ID.fullmatch(alert_id) is None:
         raise Missing
     page = f"/m/alerts/{alert_id}"

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import change, ehr, look, residents, start
+from gateway.cli import alarms, change, ehr, look, residents, start
 from gateway.cli.say import WRONG, Voice
 
 DEFAULT_DATA = "anxin-data"
@@ -41,6 +41,7 @@ look.install(app)
 change.install(app)
 residents.install(app)
 ehr.install(app)
+alarms.install(app)
 
 
 def main() -> None:

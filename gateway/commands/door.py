@@ -14,9 +14,11 @@ from gateway.access import FieldClass, subject_of
 from gateway.alerts.desk import AlertDesk
 from gateway.audit import Audit
 from gateway.clock import Clock
+from gateway.commands.links import LinkDoor, LinkParts
 from gateway.commands.refusal import Kind, Refusal
 from gateway.commands.registry import RegistryCommands, must, must_device, must_site
 from gateway.ops import Ops
+from gateway.pins import Pins
 from gateway.query import Asker, Forbidden, Missing, Query
 from gateway.query.asker import alert_scope, may
 from gateway.query.looks import Looks
@@ -77,6 +79,12 @@ class Commands:
         self._parts = parts
         self._looks = Looks(parts.db, parts.audit, parts.clock, parts.ops)
         self.registry = RegistryCommands(self._do)
+        self.pins = Pins(parts.db, parts.clock, parts.audit, parts.accounts.hasher)
+        self.links = LinkDoor(
+            LinkParts(
+                db=parts.db, registry=parts.registry, desk=parts.desk, audit=parts.audit, pins=self.pins, clock=parts.clock,
+            )
+        )  # fmt: skip
 
     async def _do(self, actor: Any, work: Callable[[Tx], Any]) -> Any:
         with _refusing():

@@ -79,7 +79,7 @@ class Accounts:
         self._registry = registry
         self._db = db
         self._clock = clock
-        self._hasher = Hasher() if hasher is None else hasher
+        self.hasher = self._hasher = Hasher() if hasher is None else hasher
         self._attempts = Attempts(db, clock)
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ import httpx
 from fastapi import APIRouter, FastAPI
 
 from gateway import audit as audit_log
-from gateway import deadletter
+from gateway import deadletter, links, pins
 from gateway import events as event_log
 from gateway.alerts import desk as desks
 from gateway.alerts.policy import PolicyBook
@@ -42,6 +42,8 @@ COMPONENTS = (
     outbox.COMPONENT,
     audit_log.COMPONENT,
     deadletter.COMPONENT,
+    links.COMPONENT,
+    pins.COMPONENT,
 )
 PASSWORD = "correct horse 42 battery"
 ORIGIN = "https://anxin.test"
