@@ -50,6 +50,11 @@ SETTINGS: dict[str, list[float]] = {
     "glucose_warm_s": [0.0],
     "glucose_refractory_s": [600.0, 3600.0],
     "carbs_s": [60.0],
+    "sample_s": [60.0, 120.0],
+    "worse_p": [0.1, 0.2],
+    "worse_s": [0.0, 300.0],
+    "worse_warm_h": [0.0],
+    "worse_gap": [0.1],
 }
 # Values and a pace that make sense to a rule: factor on the values (30..200), factor on the time between readings.
 RARE = ("trend", "glucose_soon")
