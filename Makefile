@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check-all lint bench soak web lock clean setup-run setup-dev system
+.PHONY: help demo test check-all lint bench soak evaluate web lock clean setup-run setup-dev system
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
@@ -35,6 +35,9 @@ bench: web system ## Throughput, latency and engine speed, as a printed report (
 
 soak: web system ## Crash, power-loss and fuzz tests at full count, as a printed report (ARGS="name ...")
 	@$(PY) -m tests.soak $(ARGS)
+
+evaluate: setup-dev ## Trains by subject split on real recordings (ANXIN_DATA) and prints what is reached (ARGS="fall --json report.json")
+	@$(PY) -m tests.evaluate $(ARGS)
 
 web: setup-dev ## The front end: dashboards/web -> dashboards/static
 	@.ci/setup web
