@@ -102,6 +102,7 @@ class Alerts(Section):
     """Ladders in seconds until the next person, per kind or priority; the last step repeats until somebody owns the alert."""
 
     options: dict[str, Any] = Field(default_factory=dict)  # checked by the alert desk
+    burden_per_day: float = Field(default=1.0, gt=0)  # alarms about residents per resident-day that the ward can bear; a figure, not a limit
     link_hours: float = Field(default=12, gt=0, le=168)  # so long a link in a message opens its alert
 
 

@@ -282,6 +282,7 @@ class _Builder:
                 ops=core.ops,
                 ledger=ledger.summary,
                 history=lambda: histories.history,
+                burden_per_day=core.config.alerts.burden_per_day,
             )
         )
         commands = Commands(

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from gateway import figures
+from gateway.clock import NS_PER_S
 from gateway.core import Core
+from gateway.figures import Span
 from gateway.pins import Pins
-from gateway.vocabulary import Actor
+from gateway.vocabulary import Actor, Origin
 
 OPERATOR = Actor(id="command-line", name="command line")
 
@@ -21,4 +26,29 @@ async def staff_pin(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
     return {"staff": staff.id, "name": staff.name, "pin": pin}
 
 
-JOBS = {"staff.pin": staff_pin}
+async def alarm_figures(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures of a span, given as dates or moments on the first site's clock; `to` is the first day that does not count any more."""
+    view, now_ns = core.registry.view, core.clock.now_ns()
+    tz = next((site.tz for site in view.sites.values()), "Asia/Shanghai")
+    to_ns = moment_ns(args["to"], tz) if args.get("to") else now_ns
+    from_ns = moment_ns(args["from"], tz) if args.get("from") else to_ns - 7 * figures.DAY_NS
+    if from_ns >= to_ns:
+        raise ValueError("--from must lie before --to")
+    span = Span(from_ns=from_ns, to_ns=to_ns, now_ns=now_ns)
+    origins = frozenset(int(Origin[name.upper()]) for name in args.get("origins") or ("live",))
+    found = await core.store.read(lambda conn: figures.lives(figures.read(conn, from_ns), span, origins))
+    return figures.report(view, found, span, core.config.alerts.burden_per_day)
+
+
+def moment_ns(text: str, tz: str) -> int:
+    """UTC ns of "2026-11-25", "2026-11-25T08:00" or one with its own offset."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text}: a date such as 2026-11-25 is needed") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=ZoneInfo(tz))
+    return int(moment.timestamp()) * NS_PER_S
+
+
+JOBS = {"staff.pin": staff_pin, "figures": alarm_figures}

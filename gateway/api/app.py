@@ -20,6 +20,7 @@ from gateway.api import (
     routes_alerts,
     routes_clinic,
     routes_family,
+    routes_figures,
     routes_history,
     routes_house,
     routes_registry,
@@ -82,7 +83,9 @@ def create_app(
     app.state.live = live
     app.state.pages = Pages(http_lan=settings.http_lan)
     problems.install(app)
-    for module in (routes_session, routes_alerts, routes_ward, routes_registry, routes_house, routes_family, routes_clinic, routes_history):
+    for module in (
+        routes_session, routes_alerts, routes_ward, routes_registry, routes_house, routes_family, routes_clinic, routes_history, routes_figures
+    ):  # fmt: skip
         app.include_router(module.router, prefix=API)
     for router in machine_routers:
         app.include_router(router, prefix=API, dependencies=[guard(DEVICE)])

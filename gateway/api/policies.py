@@ -68,6 +68,7 @@ SYSTEM_WRITE = _roles("system.write", Role.OPERATOR)
 RAW_READ = _roles("raw.read", Role.OPERATOR)
 USERS = _roles("users", Role.ADMIN)
 AUDIT = _roles("audit", Role.ADMIN)
+FIGURES = _roles("figures", Role.OPERATOR, Role.ADMIN)
 
 
 class RouteWithoutPolicy(RuntimeError):

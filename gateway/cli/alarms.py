@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from gateway import figures as report
 from gateway import systemd
 from gateway.cli.say import WRONG, Voice
 from gateway.cli.work import do
@@ -20,6 +22,7 @@ def install(app: typer.Typer) -> None:
     """Add these commands."""
     app.command("staff-pin")(staff_pin)
     app.command("install-unit")(install_unit)
+    app.command()(figures)
 
 
 def staff_pin(
@@ -31,6 +34,60 @@ def staff_pin(
     voice: Voice = context.obj
     done = do(voice, "staff.pin", staff=staff, pin=pin or None)
     voice.result(done, voice.word(f"{done['name']} 的 PIN：{done['pin']}", f"PIN of {done['name']}: {done['pin']}"))
+
+
+def figures(
+    context: typer.Context,
+    since: Annotated[str, typer.Option("--from", help="First day, e.g. 2026-11-01; a week ago without it. 开始日期。")] = "",
+    until: Annotated[str, typer.Option("--to", help="First day that does not count; now without it. 结束日期（不含）。")] = "",
+    as_csv: Annotated[bool, typer.Option("--csv", help="One figure per line. 输出 CSV。")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything. 输出 JSON。")] = False,
+    origin: Annotated[list[str] | None, typer.Option(help="live, sim, replay, import or test; live without it. 数据来源。")] = None,
+) -> None:
+    """提醒负担与应答数据。 Alarms per resident-day, shares judged false, times to answer; drills do not count unless asked for."""
+    voice: Voice = context.obj
+    if origin and not set(origin) <= {"live", "sim", "replay", "import", "test"}:
+        voice.fail("--origin: live, sim, replay, import, test", WRONG)
+    found = do(voice, "figures", **{"from": since, "to": until, "origins": origin or ["live"]})
+    if as_csv:
+        print(report.as_csv(found), end="")
+    elif as_json or voice.json:
+        print(json.dumps(found, ensure_ascii=False))
+    else:
+        _figures_for_people(voice, found)
+
+
+def _figures_for_people(voice: Voice, found: dict[str, Any]) -> None:
+    rows = []
+    for row in (*found["sites"], {"site": "*", "name": voice.word("合计", "all"), **found["total"]}):
+        claim, calls = row["times"]["claim"], row["calls"]
+        false = [group for group in row["by_kind"] if group["judged"]]
+        judged = sum(group["judged"] for group in false)
+        rows.append(
+            {
+                "site": row["name"] or row["site"] or voice.word("系统", "installation"),
+                "days": row["resident_days"],
+                "alarms": row["alarms"],
+                "rate": row["per_resident_day"],
+                "false": f"{sum(group['false'] for group in false)}/{judged}" if judged else None,
+                "claim": None if claim["p50_s"] is None else f"{claim['p50_s']:.0f} / {claim['p95_s']:.0f} s",
+                "unowned": None if row["longest_unowned"] is None else f"{row['longest_unowned']['s']:.0f} s",
+                "fast": f"{calls['within_60_s']['answered']}/{calls['within_60_s']['calls']}",
+                "slow": f"{calls['within_180_s']['answered']}/{calls['within_180_s']['calls']}",
+            }
+        )
+    columns = [
+        ("site", "机构", "site"),
+        ("days", "住户日", "resident-days"),
+        ("alarms", "提醒", "alarms"),
+        ("rate", "每住户日", "per resident-day"),
+        ("false", "误报/已判定", "false/judged"),
+        ("claim", "认领 p50/p95", "claim p50/p95"),
+        ("unowned", "最长无人认领", "longest unowned"),
+        ("fast", "呼叫≤60 s", "calls <= 60 s"),
+        ("slow", "呼叫≤180 s", "calls <= 180 s"),
+    ]
+    voice.table(rows, columns, empty=("没有数据。", "Nothing yet."))
 
 
 def install_unit(

@@ -16,6 +16,7 @@ from gateway.events import Events
 from gateway.ops import Ops
 from gateway.query import lists
 from gateway.query.asker import Asker, Missing, Reach, alert_scope, may, resident_scope, sites_of
+from gateway.query.burden import Burden
 from gateway.query.clinic import Clinic
 from gateway.query.curve import Curves
 from gateway.query.family import Family
@@ -50,6 +51,7 @@ class Parts:
     ledger: Callable[[], Awaitable[Mapping[str, Any]]] | None = None
     status: Callable[[], Mapping[str, Any]] | None = None  # extra members of the status
     history: Callable[[], Any] | None = None  # gateway.history.sqlite.History, asked anew each time
+    burden_per_day: float = 1.0  # alarms per resident-day that the ward can bear
 
 
 class Query:
@@ -64,6 +66,7 @@ class Query:
         self.records = Records(sight)
         self.curves = Curves(sight)
         self.clinic = Clinic(sight)
+        self.burden = Burden(sight)
         self.feed = Feed(parts.events, parts.registry, self._present, parts.clock, self._faults)
 
     @property

@@ -72,6 +72,8 @@ PASSES: dict[tuple[str, str], frozenset[str]] = {
     ("post", "/api/v1/users"): frozenset({"admin"}),
     ("post", "/api/v1/users/{user_id}/disable"): frozenset({"admin"}),
     ("get", "/api/v1/audit"): frozenset({"admin"}),
+    ("get", "/api/v1/figures"): OPERATORS | {"admin"},
+    ("get", "/api/v1/figures.csv"): OPERATORS | {"admin"},
 }
 
 # Bodies and queries that name something of a foreign site; each must answer 404 to everybody who has only the own site.
