@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check-all lint bench soak evaluate web lock clean setup-run setup-dev system
+.PHONY: help demo test check-all lint bench soak test-bluez evaluate web lock clean setup-run setup-dev system
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
@@ -32,6 +32,9 @@ lint: setup-dev ## ruff and mypy --strict
 
 bench: web system ## Throughput, latency and engine speed, as a printed report (ARGS="name ...")
 	@$(PY) -m tests.bench $(ARGS)
+
+test-bluez: setup-dev ## The Bluetooth door on the real BlueZ, in a virtual machine in software (about 3 minutes; says what is missing)
+	@$(PY) -m tests.bluez_vm $(ARGS)
 
 soak: web system ## Crash, power-loss and fuzz tests at full count, as a printed report (ARGS="name ...")
 	@$(PY) -m tests.soak $(ARGS)

@@ -8,6 +8,7 @@ from typing import Any
 
 from bumble import hci, ll
 from bumble.controller import Connection, Controller
+from bumble.core import PhysicalTransport
 from bumble.link import LocalLink
 from bumble.transport.common import AsyncPipeSink, StreamPacketSink, StreamPacketSource
 
@@ -34,7 +35,9 @@ class SimController(Controller):
 
     def __init__(self, name: str, link: LocalLink, **more: Any) -> None:
         super().__init__(name, link=link, **more)
-        self.le_features = self.le_features & ~(hci.LeFeatureMask.LE_EXTENDED_ADVERTISING | hci.LeFeatureMask.LE_PERIODIC_ADVERTISING)
+        masked = hci.LeFeatureMask
+        # Linux would send commands of these that the controller does not know.
+        self.le_features &= ~(masked.LE_EXTENDED_ADVERTISING | masked.LE_PERIODIC_ADVERTISING | masked.LL_PRIVACY)
 
     def on_hci_le_create_connection_cancel_command(
         self, command: hci.HCI_LE_Create_Connection_Cancel_Command
@@ -96,6 +99,21 @@ class SimController(Controller):
             connection.send_ll_control_pdu(ll.TerminateInd(LOST))
 
 
+class Air(LocalLink):
+    """Bumble's link, in which a connection keeps the address that it was made with, as Linux rotates its own with each scan."""
+
+    def send_acl_data(
+        self, sender_controller: Controller, destination_address: hci.Address, transport: PhysicalTransport, data: bytes
+    ) -> None:
+        """Deliver a packet under the sender's address of that connection."""
+        connection = sender_controller.le_connections.get(destination_address)
+        receiver = self.find_le_controller(destination_address)
+        if transport != PhysicalTransport.LE or connection is None or receiver is None:
+            super().send_acl_data(sender_controller, destination_address, transport, data)
+            return
+        asyncio.get_running_loop().call_soon(receiver.on_link_acl_data, connection.self_address, transport, data)
+
+
 class _Socket(StreamPacketSource):
     """One HCI client of a room: its dongle lives as long as the connection."""
 
@@ -152,7 +170,7 @@ class Room:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.link = LocalLink()  # type: ignore[no-untyped-call]
+        self.link = Air()  # type: ignore[no-untyped-call]
         self.sockets: set[asyncio.WriteTransport] = set()
         self.peripherals = 0
         self._server: asyncio.Server | None = None
