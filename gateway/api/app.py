@@ -84,7 +84,8 @@ def create_app(
     app.state.pages = Pages(http_lan=settings.http_lan)
     problems.install(app)
     for module in (
-        routes_session, routes_alerts, routes_ward, routes_registry, routes_house, routes_family, routes_clinic, routes_history, routes_figures
+        routes_session, routes_alerts, routes_ward, routes_registry, routes_house, routes_family, routes_clinic, routes_history,
+        routes_figures,
     ):  # fmt: skip
         app.include_router(module.router, prefix=API)
     for router in machine_routers:
