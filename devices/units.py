@@ -72,7 +72,7 @@ _GLUCOSE_ONLY = frozenset({"mg/dL", "mg/dl"})  # the factor holds for glucose an
 
 
 def _conversions(key: str, ucum: str) -> dict[str, Conversion | None]:
-    table = _TABLE[ucum]
+    table = _TABLE.get(ucum, {ucum: _SAME})  # a canonical unit always fits itself
     return {
         unit: None if rule == _SAME else Conversion(*rule)
         for unit, rule in table.items()

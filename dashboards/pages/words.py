@@ -1,7 +1,8 @@
-"""The sentences of the screens: one JSON per language, shared with the TypeScript front end.
+"""The sentences of the screens: one JSON per language, shared with the TypeScript front end; quantities are named by their table.
 
 A sentence has placeholders `{name}`: a number is shown with at most one decimal, a word is looked up as `name.<word>`
-(`quantity.hr`) and shown as it stands where there is no such entry. The front end's i18n.ts does the same.
+(`quantity.hr`; a digit at the end of the name counts only for the value, `{quantity2}`) and shown as it stands where there is no such
+entry. The front end's i18n.ts does the same.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from gateway.query.labels import labels
+
 LANGUAGES = ("zh", "en")
 FOLDER = Path(__file__).resolve().parent.parent / "i18n"
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -24,7 +27,7 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 def words(lang: str) -> Mapping[str, str]:
     """All words of a language by key."""
     loaded: dict[str, str] = json.loads((FOLDER / f"{lang}.json").read_text(encoding="utf-8"))
-    return loaded
+    return {**labels(lang), **loaded}
 
 
 def choose(accept_language: str, preferred: str | None = None) -> str:
@@ -69,7 +72,7 @@ class Phrasebook:
             return self._words["value.none"]
         if isinstance(value, float):
             return number(value)
-        return self._words.get(f"{name}.{value}", str(value))
+        return self._words.get(f"{name.rstrip('23')}.{value}", str(value))
 
     def duration(self, seconds: float) -> str:
         """A span in the two largest units that matter."""

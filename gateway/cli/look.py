@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gateway.asyncapi import document
 from gateway.cli import checks
 from gateway.cli.say import Voice
 from gateway.cli.work import do
@@ -19,7 +20,7 @@ def install(app: typer.Typer) -> None:
     """Add these commands."""
     app.add_typer(audit, name="audit")
     app.add_typer(deadletter, name="deadletter")
-    for command in (status, ledger, alerts, why, doctor):
+    for command in (status, ledger, alerts, why, doctor, asyncapi):
         app.command()(command)
 
 
@@ -171,3 +172,8 @@ def doctor(context: typer.Context) -> None:
         voice.table(rows, [("mark", "", ""), ("check", "检查", "check"), ("detail", "说明", "detail")], empty=("", ""))
     if not all(row["ok"] for row in found):
         raise typer.Exit(1)
+
+
+def asyncapi(context: typer.Context) -> None:
+    """设备报文说明（AsyncAPI，YAML）。What a device has to send, as an AsyncAPI document."""
+    typer.echo(document(), nl=False)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
-from devices import payloads
 from devices.catalog import channels, decode
 from devices.checks import SERIES_KEYS, SINGLE_KEYS, WAVE_KEYS
 from devices.codes import BY_KEY
 from devices.model import CallKind, DecodeError, DeviceFacts
 from devices.payloads import envelope
+from gateway.asyncapi import SOURCE, document
+from gateway.cli.app import app
 
-DOCUMENT: dict[str, Any] = yaml.safe_load((Path(payloads.__path__[0]) / "asyncapi.yaml").read_text(encoding="utf-8"))
+DOCUMENT: dict[str, Any] = yaml.safe_load(document())
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 MESSAGES: dict[str, Any] = DOCUMENT["components"]["messages"]
 FORMS = ("single", "readings", "series", "wave", "call")
@@ -184,6 +185,14 @@ def test_examples(name: str, example: dict[str, Any]) -> None:
 def test_channels_are_those_of_the_catalogue() -> None:
     documented = {entry["address"] for entry in DOCUMENT["channels"].values() if not entry["address"].startswith("anxin/ack/")}
     assert documented == {channel.pattern for channel in channels() if channel.format in {"envelope", "senml"}}
+
+
+def test_the_command_prints_the_document_with_every_list_filled_in() -> None:
+    printed = CliRunner().invoke(app, ["asyncapi"])
+    assert printed.exit_code == 0
+    assert yaml.safe_load(printed.stdout) == DOCUMENT
+    assert SOURCE.read_text(encoding="utf-8").count("[$") == 3  # no list is kept by hand
+    assert "[$" not in printed.stdout
 
 
 def test_lists_are_those_of_the_code() -> None:

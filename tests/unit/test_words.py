@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
-from dashboards.pages.words import PLACEHOLDER, Phrasebook, choose, words
+from dashboards.build_hook import GENERATED, write_names
+from dashboards.pages.words import FOLDER, LANGUAGES, PLACEHOLDER, Phrasebook, choose, words
 from devices.codes import QUANTITIES
 from gateway.registry.errors import MESSAGES
 from gateway.vocabulary import Action, AlertKind, AlertState, Origin, Outcome, Priority, Role
@@ -40,9 +44,20 @@ def test_every_word_of_the_vocabulary_has_words() -> None:
     assert not [key for key in wanted if key not in words("zh")]
 
 
-def test_every_quantity_is_called_as_in_the_table() -> None:
+def test_every_quantity_is_called_as_in_the_table_and_nowhere_else(tmp_path: Path) -> None:
+    web = tmp_path / "dashboards" / "web"
+    web.mkdir(parents=True)
+    (tmp_path / "devices").mkdir()
+    shutil.copy(ROOT / "devices" / "codes.py", tmp_path / "devices")
+    write_names(web)
+    built = json.loads((web / GENERATED).read_text(encoding="utf-8"))
     for row in QUANTITIES:
-        assert (words("zh")[f"quantity.{row.key}"], words("en")[f"quantity.{row.key}"]) == (row.zh, row.en)
+        key = f"quantity.{row.key}"
+        assert (words("zh")[key], words("en")[key]) == (built["zh"][key], built["en"][key]) == (row.zh, row.en)
+        assert built["en"][f"unit.{row.ucum}"] == row.ucum
+    for lang in LANGUAGES:
+        by_hand = json.loads((FOLDER / f"{lang}.json").read_text(encoding="utf-8"))
+        assert not [key for key in by_hand if key.startswith("quantity.")], "the names of quantities stand in devices/codes.py"
 
 
 def test_every_code_in_the_sources_has_words() -> None:

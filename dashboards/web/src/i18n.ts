@@ -1,7 +1,9 @@
 // Both languages come from the JSON that the server uses too; a key that misses in one is a compile error.
+// The names of quantities come from devices/codes.py: the build writes them into ../generated.
 import { signal } from "@preact/signals";
 import en from "../../i18n/en.json";
 import zh from "../../i18n/zh.json";
+import quantities from "../generated/quantities.json";
 import type { Params } from "./types";
 
 export type Key = keyof typeof zh;
@@ -30,7 +32,7 @@ export function t(key: Key, params: Params = {}): string {
 }
 
 function look(key: string): string | undefined {
-  return (TEXTS[lang.value] as Record<string, string>)[key];
+  return (TEXTS[lang.value] as Record<string, string>)[key] ?? (quantities[lang.value] as Record<string, string>)[key];
 }
 
 // For codes that the server sends: one without words is shown as the code that it is rather than hidden.
@@ -52,7 +54,7 @@ function fill(text: string, params: Params): string {
     const value = params[name];
     if (value === undefined || value === null) return look("value.none") ?? "";
     if (typeof value === "number") return figure(value);
-    return look(`${name}.${String(value)}`) ?? String(value);
+    return look(`${name.replace(/[23]$/, "")}.${String(value)}`) ?? String(value);
   });
 }
 
