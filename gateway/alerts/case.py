@@ -204,11 +204,11 @@ def with_timers(case: Case, timers: Mapping[Timer, int | None]) -> Case:
     return replace(case, timers={timer: due for timer, due in merged.items() if due is not None})
 
 
-def hush(change: Change, before: Case | None, why: Why) -> Change:
-    """Hold back what the change would say; the earlier telling stays the last one."""
-    if not change.tells:
-        return change
-    tells = tuple(replace(tell, held=tell.held or why) for tell in change.tells)
+def hush(change: Change, before: Case | None, why: Why, *, owner_hears: bool = False) -> Change:
+    """Hold back what the change would say, or all but what its owner hears; the earlier telling stays the last one."""
+    tells = tuple(tell if owner_hears and tell.owner is not None else replace(tell, held=tell.held or why) for tell in change.tells)
+    if not all(tell.held for tell in tells) or not tells:
+        return replace(change, tells=tells)
     told_mono_ns, told_ns = (None, None) if before is None else (before.told_mono_ns, before.view.told_ns)
     return replace(change, tells=tells, case=with_view(replace(change.case, told_mono_ns=told_mono_ns), told_ns=told_ns))
 

@@ -314,6 +314,8 @@ class AlertDesk:
         place = None if finding.device is None else view.place_of(finding.device, finding.t_ns)
         if resident is not None and (place is None or finding.kind is AlertKind.PHYSIOLOGICAL):
             place = resident.place
+        if resident_id is None and finding.device is None and (site_id := finding.params.get("site_id")) in view.sites:
+            return Standing(subject=f"site:{site_id}", site_id=site_id)
         about_device = finding.device is not None and (finding.kind is AlertKind.TECHNICAL or resident_id is None)
         return Standing(
             subject=f"device:{finding.device}" if about_device else (resident_id if resident is None else resident.id) or "nobody",

@@ -14,6 +14,7 @@ SUBJECT = "gateway"
 _HIGH = frozenset(
     {"disk.full", "store.write", "store.corrupt", "broker.down", "broker.unreachable", "alerts.finding", "alerts.timer", "outbox.store"}
 )
+_LOW = frozenset({"test.overdue"})
 
 
 def site_of(fault: Fault, sites: Collection[str], device_sites: Mapping[str, str | None]) -> str | None:
@@ -41,7 +42,7 @@ def finding(fault: Fault, now: Moment) -> Finding:
         rule_version=1,
         cause=cause(fault),
         kind=AlertKind.TECHNICAL,
-        priority=Priority.HIGH if fault.code in _HIGH else Priority.MEDIUM,
+        priority=Priority.HIGH if fault.code in _HIGH else Priority.LOW if fault.code in _LOW else Priority.MEDIUM,
         resident=None,
         device=None,
         onset_offset=0,

@@ -45,8 +45,8 @@ def hold(change: Change, before: Case | None, around: Around, now: Moment) -> Ch
     if change.case.view.priority >= Priority.HIGH:
         return change
     if around.superseded_by is not None:
-        return hush(change, before, Why.SUPERSEDED)
-    return hush(change, before, Why.QUIET) if around.quiet else change
+        return hush(change, before, Why.SUPERSEDED, owner_hears=True)
+    return hush(change, before, Why.QUIET, owner_hears=True) if around.quiet else change
 
 
 def _silenced(change: Change, before: Case | None, silence: RuleSilence, now: Moment) -> Change:

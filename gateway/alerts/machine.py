@@ -193,7 +193,7 @@ def end_silence(case: Case, transition: Transition | None = None, *, stale: bool
     transition = transition or Transition(kind="unsilenced", why=why)
     tells: tuple[Tell, ...] = ()
     if case.view.state is AlertState.RAISED:
-        tells = (Tell(why=why, steps=(case.view.step,)),)
+        tells = (Tell(why=why, steps=tuple(range(case.view.step + 1))),)  # rungs that were held back as well
     return Change(case=case, transitions=(transition,), tells=tells)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 NS_PER_S = 1_000_000_000
 START_NS = 1_767_225_600 * NS_PER_S  # 2026-01-01T00:00:00Z
-SETTLE_ROUNDS = 200  # bound of one settling; reached only when a test waits for something that never becomes idle
+SETTLE_ROUNDS = 1000  # bound of one settling; reached only when a test waits for something that never becomes idle
 
 
 class FakeClock:

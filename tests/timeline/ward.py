@@ -74,6 +74,7 @@ class Ward:
     desk_channels: tuple[str, ...] = ("phone",)
     ops: Ops = field(default_factory=Ops)
     view: RegistryView = field(default_factory=RegistryView)
+    beat_s: float = 600.0
 
     def __post_init__(self) -> None:
         self.start_ns = self.clock.now_ns()
@@ -128,7 +129,7 @@ class Ward:
             channels=self.channels,
             public_url="https://anxin.example",
             wake=self.outbox.wake if self.outbox else None,
-            beat_s=600.0,
+            beat_s=self.beat_s,
         )
         self.tasks = [asyncio.create_task(self.desk.run())]
         if self.outbox:
