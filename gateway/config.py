@@ -102,8 +102,19 @@ class Alerts(Section):
     """Ladders in seconds until the next person, per kind or priority; the last step repeats until somebody owns the alert."""
 
     options: dict[str, Any] = Field(default_factory=dict)  # checked by the alert desk
-    burden_per_day: float = Field(default=1.0, gt=0)  # alarms about residents per resident-day that the ward can bear; a figure, not a limit
+    burden_per_day: float = Field(default=1.0, gt=0)  # alarms per resident-day that the ward can bear; a figure, no limit
     link_hours: float = Field(default=12, gt=0, le=168)  # so long a link in a message opens its alert
+
+
+class StandingTests(Section):
+    """What has to prove itself again and again: channels and walls weekly, SOS buttons after so many days."""
+
+    enabled: bool = True
+    weekday: int = Field(default=2, ge=0, le=6)  # Monday = 0
+    time: str = Field(default="10:30", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")  # on the first site's clock
+    wall_within_h: float = Field(default=24, gt=0)  # so long somebody at the wall has to answer
+    button_days: float = Field(default=30, gt=0)
+    addresses: dict[str, str] = Field(default_factory=dict)  # channel -> where its test goes, if it has no address of its own
 
 
 class History(Section):
@@ -155,6 +166,7 @@ class Config(Section):
     backup: Backup = Backup()
     stream: Stream = Stream()
     alerts: Alerts = Alerts()
+    standing_tests: StandingTests = StandingTests()
     history: History = History()
     watchdog: Watchdog = Watchdog()
     ehr: Ehr = Ehr()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import audit as audit_log
-from gateway import deadletter, events, links, pins
+from gateway import deadletter, events, links, pins, standing_tests
 from gateway.alerts import records
 from gateway.audit import Audit
 from gateway.clock import Clock
@@ -35,6 +35,7 @@ COMPONENTS = (
     ble_book.COMPONENT,
     links.COMPONENT,
     pins.COMPONENT,
+    standing_tests.COMPONENT,
 )
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gateway import chores, deadletter, systemd
+from gateway import chores, deadletter, office_alarms, systemd
 from gateway.alarm_path import alarm_path, watchdog
 from gateway.alerts.desk import AlertDesk
 from gateway.api.app import ApiSettings, close_streams, create_app
@@ -37,6 +37,7 @@ from gateway.ops import Ops
 from gateway.processes import stop_signal, until
 from gateway.query import Parts, Query
 from gateway.standing import standing
+from gateway.standing_tests import StandingTests
 from gateway.store import Database
 from gateway.stream.rules import StreamConfig
 from gateway.stream.runner import COMPONENTS as STREAM_COMPONENTS
@@ -146,7 +147,7 @@ class _Builder:
         await web.start(clock)
         self._stack.push_async_callback(web.stop)
         self._task("web", web.wait())
-        await self._control(journal, runner, intake, ledger, histories, record, started_ns)
+        await self._control(journal, runner, intake, ledger, histories, record, desk, started_ns)
         self._task("backups", chores.backups(lambda: perform(core, "backup", {}), config.backup.every_s, clock, ops))
         ended = asyncio.create_task(chores.first_to_end(self._tasks), name="first-to-end")
         self._stack.callback(ended.cancel)
@@ -188,6 +189,9 @@ class _Builder:
         self._task("audit", core.audit.run(core.store))
         self._task("ticks", chores.ticks(journal, core.events, core.clock, core.ops))
         self._task("retention", chores.retention(journal, core.clock, core.ops))
+        if core.config.standing_tests.enabled:
+            tests = StandingTests(core.store, core.registry, desk, core.clock, core.ops, outbox.names, office_alarms.plan_of(core))
+            self._task("standing-tests", tests.run())
         if systemd.watched():
             self._task("signs-of-life", systemd.signs_of_life(lambda: core.ops.progress_ns.get("alerts"), core.clock))
         if core.config.watchdog.enabled:
@@ -317,6 +321,7 @@ class _Builder:
         ledger: Ledger,
         histories: Histories,
         record: HealthRecord,
+        desk: AlertDesk,
         since_ns: int,
     ) -> None:
         core = self._core
@@ -334,6 +339,7 @@ class _Builder:
             return found
 
         handlers = {name: partial(perform, core, name) for name in JOBS} | record.handlers()
+        handlers["drill"] = office_alarms.drill(desk, core)
         server = await serve_control(socket_path(core.data_dir), {**handlers, "status": status, "ledger": books, "deadletter.retry": retry})
         self._stack.callback(server.close)
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gateway import figures
+from gateway import figures, standing_tests
+from gateway.alerts.desk import AlertDesk
+from gateway.alerts.records import recent_alerts
 from gateway.clock import NS_PER_S
 from gateway.core import Core
 from gateway.figures import Span
 from gateway.pins import Pins
-from gateway.vocabulary import Actor, Origin
+from gateway.standing_tests import Plan
+from gateway.vocabulary import Actor, AlertKind, Finding, Origin, Phase, Priority
 
+Job = Callable[[Mapping[str, Any]], Awaitable[Any]]
 OPERATOR = Actor(id="command-line", name="command line")
 
 
@@ -51,4 +55,40 @@ def moment_ns(text: str, tz: str) -> int:
     return int(moment.timestamp()) * NS_PER_S
 
 
-JOBS = {"staff.pin": staff_pin, "figures": alarm_figures}
+async def standing_list(core: Core, _args: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Standing tests with their due dates."""
+    plan, now_ns, view = plan_of(core), core.clock.now_ns(), core.registry.view
+    return await core.store.read(lambda conn: standing_tests.listed(conn, view, list(core.config.channels), plan, now_ns))
+
+
+def plan_of(core: Core) -> Plan:
+    """The configured plan of standing tests."""
+    return Plan(**core.config.standing_tests.model_dump(exclude={"enabled"}))
+
+
+def drill(desk: AlertDesk, core: Core) -> Job:
+    """A call with the mark of a test, through the whole alarm path: at a device's place, or at a site."""
+
+    async def work(args: Mapping[str, Any]) -> dict[str, Any]:
+        view, now_ns = core.registry.view, core.clock.now_ns()
+        device, site_id = args.get("device"), args.get("site") or next(iter(view.sites), None)
+        if device is not None and device not in view.devices:
+            raise LookupError(f"no device {device}")
+        if device is None and site_id not in view.sites:
+            raise LookupError("no such site; anxin drill --site, or --device")
+        cause = f"call.{args['kind']}"
+        finding = Finding(
+            id=f"drill.{now_ns}", phase=Phase.START, rule=cause, rule_version=1, cause=cause, kind=AlertKind.CALL, priority=Priority.HIGH,
+            resident=None, device=device, onset_offset=0, onset_ns=now_ns, offset=0, t_ns=now_ns, latched=True, origin=Origin.TEST,
+            code=f"finding.{cause}", params={} if device is not None else {"site_id": site_id},
+        )  # fmt: skip
+        await desk.take([finding])
+        found = await core.store.read(lambda conn: recent_alerts(conn, 20))
+        raised = next(alert for alert in found if alert.origin is Origin.TEST and alert.cause == cause)
+        core.ops.counters["drills"] += 1
+        return {"alert": raised.id, "place": raised.place, "cause": cause}
+
+    return work
+
+
+JOBS = {"staff.pin": staff_pin, "figures": alarm_figures, "standing.list": standing_list}

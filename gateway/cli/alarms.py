@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from gateway import figures as report
 from gateway import systemd
 from gateway.cli.say import WRONG, Voice
 from gateway.cli.work import do
+from gateway.clock import NS_PER_S
 
 UNIT_PATH = Path("/etc/systemd/system/anxin.service")
 
@@ -23,6 +25,8 @@ def install(app: typer.Typer) -> None:
     app.command("staff-pin")(staff_pin)
     app.command("install-unit")(install_unit)
     app.command()(figures)
+    app.command()(drill)
+    app.command("standing-tests")(standing_tests)
 
 
 def staff_pin(
@@ -34,6 +38,41 @@ def staff_pin(
     voice: Voice = context.obj
     done = do(voice, "staff.pin", staff=staff, pin=pin or None)
     voice.result(done, voice.word(f"{done['name']} 的 PIN：{done['pin']}", f"PIN of {done['name']}: {done['pin']}"))
+
+
+def drill(
+    context: typer.Context,
+    kind: Annotated[str, typer.Option(help="sos, fall, pull_cord or assist. 呼叫种类。")] = "sos",
+    device: Annotated[str | None, typer.Option(help="As if this device had called. 模拟此设备呼叫。")] = None,
+    site: Annotated[str | None, typer.Option(help="At this site, without a device; the first one by itself. 机构。")] = None,
+) -> None:
+    """演习：带“测试”标记的呼叫，走完整报警流程，不计入统计。 A call marked as a test, through the whole alarm path; never counted."""
+    voice: Voice = context.obj
+    if kind not in ("sos", "fall", "pull_cord", "assist"):
+        voice.fail("--kind: sos, fall, pull_cord, assist", WRONG)
+    done = do(voice, "drill", kind=kind, device=device, site=site)
+    voice.result(done, voice.word(f"演习已开始，提醒编号 {done['alert']}", f"The drill has begun: alert {done['alert']}"))
+
+
+def standing_tests(context: typer.Context) -> None:
+    """例行测试及到期日。 Standing tests of channels, walls and SOS buttons, with their due dates."""
+    voice: Voice = context.obj
+    rows = [
+        row | {"passed": _day(row["passed_ns"]), "due": _day(row["due_ns"]), "mark": "✗" if row["overdue"] else "✓"}
+        for row in do(voice, "standing.list")
+    ]
+    columns = [
+        ("mark", "", ""),
+        ("kind", "种类", "kind"),
+        ("subject", "对象", "subject"),
+        ("passed", "最近通过", "passed"),
+        ("due", "到期", "due"),
+    ]
+    voice.table(rows, columns, empty=("还没有例行测试。", "No standing tests yet."))
+
+
+def _day(t_ns: int | None) -> str | None:
+    return None if t_ns is None else datetime.fromtimestamp(t_ns // NS_PER_S, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def figures(
