@@ -125,6 +125,7 @@ _ROWS: tuple[_Row, ...] = (
     ("cuff_pressure", "袖带压", "Cuff pressure", (), "mm[Hg]", (), 266016, None, 0, 350, 1, _T, None, 120),
     # what a person ate or drank, as logged: keeps the forecast of low glucose quiet
     ("carbs", "碳水化合物摄入", "Carbohydrates eaten", (), "g", (), None, None, 0, 500, 1, _S, None, 900),
+    ("pef", "呼气峰流量", "Peak expiratory flow", ("19935-6",), "L/min", (152584,), 265216, None, 10, 1000, 1, _S, None, 900),
 )
 
 _OTHER_UNIT_LOINC = {
