@@ -35,10 +35,13 @@ SETTINGS: dict[str, list[float]] = {
     "flat_s": [nan, 30.0],
     "flat_n": [3, 5],
     "leap": [nan, 30.0],
-    "cusum_h": [0.5, 2.0],
-    "refractory_s": [60.0, 600.0],
-    "tau_s": [1800.0, 40_000.0],
-    "floor": [1.0, 3.0],
+    "signal_tau_s": [60.0, 600.0],
+    "signal_age_s": [300.0, 3600.0],
+    "deviation_on": [1.0, 2.0],
+    "deviation_off": [0.5, 1.0],
+    "deviation_persistence_s": [0.0, 60.0],
+    "deviation_calm_s": [0.0, 60.0],
+    "deviation_refractory_s": [0.0, 600.0],
     "max_age_s": [60.0, 600.0],
     "spo2_scale": [1, 2],
     "on_oxygen": [nan, 0.0, 1.0],
@@ -50,6 +53,21 @@ SETTINGS: dict[str, list[float]] = {
     "glucose_warm_s": [0.0],
     "glucose_refractory_s": [600.0, 3600.0],
     "carbs_s": [60.0],
+    "away": [0, 0, 0, 1],
+    "life_deadline_s": [nan, 60.0],
+    "inactive_floor_min": [1.0, 4.0],
+    "inactive_days": [0],
+    "out_floor_min": [1.0, 4.0],
+    "out_days": [0.0],
+    "out_least": [0],
+    "night_begin_h": [0.0],
+    "night_end_h": [24.0],
+    "wander_days": [0],
+    "wander_s": [60.0, 600.0],
+    "bed_begin_h": [0.0, 6.0],
+    "bed_end_h": [24.0],
+    "bed_floor_min": [0.5, 2.0],
+    "bed_days": [0.0],
     "sample_s": [60.0, 120.0],
     "worse_p": [0.1, 0.2],
     "worse_s": [0.0, 300.0],
@@ -57,8 +75,10 @@ SETTINGS: dict[str, list[float]] = {
     "worse_gap": [0.1],
 }
 # Values and a pace that make sense to a rule: factor on the values (30..200), factor on the time between readings.
-RARE = ("trend", "glucose_soon")
-FITTING: dict[str, tuple[float, float]] = {"glucose_soon": (1 / 20, 1.5)}
+RARE = ("deviation", "glucose_soon")
+FITTING: dict[str, tuple[float, float]] = {"glucose_soon": (1 / 20, 1.5)} | dict.fromkeys(
+    ("routine.inactive", "routine.no_return", "routine.wander", "routine.bed"), (1 / 200, 1.0)
+)
 
 
 def drive(detector: Detector, rng: random.Random) -> Drive:
