@@ -90,6 +90,9 @@ class Phase(StrEnum):
     END = "end"
 
 
+NOT_APPLICABLE = "not_applicable"  # parameter of an END: the rule no longer applies, nothing normal was measured
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """What detection says: deterministic, no sentences (code + params), no clock of its own."""

@@ -127,7 +127,7 @@ def _row(say: Phrasebook, alert: Mapping[str, Any], now_ms: int) -> dict[str, An
         "late": say("alert.late", late=say.duration(alert["late_s"])) if alert["late_s"] >= 60 else "",
         "standing": _standing(say, alert),
         "next": say("alert.next_step", span=say.duration((next_ms - now_ms) / 1000)) if next_ms is not None else "",
-        "condition_over": alert["condition_over"],
+        "condition_over": alert["condition_over"] and say("alert.not_applicable" if _inapplicable(alert) else "alert.condition_over"),
         "silenced": say("alert.silenced_until", at=say.clock(silenced, with_seconds=True)) if silenced and silenced > now_ms else "",
         "test": alert["origin"] != "live",
         "origin_word": say(f"origin.{alert['origin']}"),
@@ -139,7 +139,14 @@ def _standing(say: Phrasebook, alert: Mapping[str, Any]) -> str:
     name = alert["claimed_name"] or ""
     if state == "resolved" and alert["outcome"]:
         return say("standing.resolved_as", outcome=alert["outcome"])
+    if state == "cleared" and _inapplicable(alert):
+        return say("standing.not_applicable")
     return say(f"standing.{state}", name=name)
+
+
+def _inapplicable(alert: Mapping[str, Any]) -> bool:
+    """Whether its rule ended, not its condition."""
+    return bool(alert["params"].get("not_applicable"))
 
 
 def _history_row(say: Phrasebook, entry: Mapping[str, Any]) -> dict[str, str]:

@@ -45,6 +45,7 @@ class Why(StrEnum):
     FLAPPING = "flapping"
     PERSON = "person"
     CONDITION_OVER = "condition_over"
+    NOT_APPLICABLE = "not_applicable"
     WEARER_OK = "wearer_ok"
     FOLDED = "folded"
     SILENCED = "silenced"

@@ -23,7 +23,7 @@ from gateway.alerts.case import (
     with_view,
 )
 from gateway.clock import NS_PER_S
-from gateway.vocabulary import Actor, AlertKind, AlertState, AlertView, Finding, Phase, Priority
+from gateway.vocabulary import NOT_APPLICABLE, Actor, AlertKind, AlertState, AlertView, Finding, Phase, Priority
 
 RESOUND_NS = 5 * NS_PER_S  # a button pressed ten times in a row calls once, and counts ten
 
@@ -331,10 +331,13 @@ def _returns(case: Case, worse: bool, repeat: bool, timing: Timing, now: Moment)
 def _ended(case: Case, finding: Finding, now: Moment) -> Change:
     findings = tuple(one for one in case.findings if one != finding.id)
     case = replace(case, findings=findings)
+    why = Why.NOT_APPLICABLE if NOT_APPLICABLE in finding.params else Why.CONDITION_OVER
     if findings or case.view.condition_over:
-        return settle(Change(case=case, transitions=(Transition(kind="updated", why=Why.CONDITION_OVER),)), now)
+        return settle(Change(case=case, transitions=(Transition(kind="updated", why=why),)), now)
+    if why is Why.NOT_APPLICABLE:
+        case = with_view(case, params=case.view.params | {NOT_APPLICABLE: True})
     case = with_timers(with_view(case, condition_over=True, stale=False), {Timer.RECHECK: None, Timer.UNFOLD: None})
-    change = Change(case=case, transitions=(Transition(kind="condition_over", why=Why.CONDITION_OVER),))
+    change = Change(case=case, transitions=(Transition(kind=why.value, why=why),))
     folded = case.view.folded_into is not None
     if case.view.state is not AlertState.RAISED or (case.view.latched and not folded):
         return settle(change, now)
@@ -344,7 +347,7 @@ def _ended(case: Case, finding: Finding, now: Moment) -> Change:
         closing = Transition(kind="resolved", why=Why.FOLDED)
     else:
         case = with_view(case, state=AlertState.CLEARED)
-        closing = Transition(kind="cleared", why=Why.CONDITION_OVER)
+        closing = Transition(kind="cleared", why=why)
     return settle(change.then(Change(case=case, transitions=(closing,), void="cleared")), now)
 
 

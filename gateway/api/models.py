@@ -17,6 +17,7 @@ Note = Annotated[str, StringConstraints(max_length=500, pattern=_NO_CONTROL)]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Ms = Annotated[int, Field(ge=0, le=4_102_444_800_000)]  # until 2100
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+LocalTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]  # "22:00"
 
 
 class Body(BaseModel):
@@ -219,6 +220,8 @@ class LimitBody(Body):
     duration_s: Annotated[float, Field(ge=0, le=3600)] = 15.0
     hysteresis: Annotated[float, Field(ge=0, le=1000)] = 0.0
     expires_ms: Ms | None = None
+    from_local: LocalTime | None = None  # holds only between these hours of the site's own clock
+    to_local: LocalTime | None = None
 
 
 class ConsentBody(Body):

@@ -51,6 +51,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "Device {device} is bound already from {start} to {end}. Choose another span, or use a correction.",
     ),
     "binding.ended": ("该绑定在该时刻已结束。", "The binding is over by then."),
+    "limit.hours": (
+        "时段应写成两个不同的时刻，如 22:00 至 06:00，或都留空。",
+        "Hours are two different times such as 22:00 and 06:00, or neither.",
+    ),
     "limit.empty": ("请至少填写一个限值。", "Give at least one limit."),
     "limit.order": ("限值顺序应为：极低 ≤ 低 < 高 ≤ 极高。", "The order must be: extreme low <= low < high <= extreme high."),
     "limit.range": (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from devices.codes import BY_KEY, Quantity
-from gateway.registry import check
+from gateway.registry import check, hours
 from gateway.registry.errors import NotFoundError, RegistryError
 from gateway.registry.tx import Tx
 from gateway.registry.view import Limit
@@ -23,8 +23,13 @@ def set_limit(
     duration_s: float = 15.0,
     hysteresis: float = 0.0,
     expires_ns: int | None = None,
+    from_local: str | None = None,
+    to_local: str | None = None,
 ) -> Limit:
-    """Set the limits of a quantity for a resident, a site or everywhere. One with an expiry lies over the lasting one until it expires."""
+    """Set the limits of a quantity for a resident, a site or everywhere, all day or for some hours of the site's own clock.
+
+    One with an expiry lies over the lasting ones until it expires, one with hours over those for all day. A new one ends its like.
+    """
     row_resident = None if resident is None else tx.view.canonical(tx.find(tx.view.residents, "resident", resident).id)
     site_id = None if site is None or resident is not None else tx.find(tx.view.sites, "site", site).id
     row = Limit(
@@ -42,12 +47,16 @@ def set_limit(
         reason=check.text("reason", reason, limit=check.NOTE_LIMIT),
         expires_ns=expires_ns,
         version=tx.view.limit_version(row_resident, site_id, quantity) + 1,
+        from_local=from_local,
+        to_local=to_local,
     )
+    _hours(row)
     if expires_ns is not None and expires_ns <= tx.now_ns:
         raise RegistryError("expiry.past", field="expires")
     _in_order(row)
     for former in tx.view.limits_of(row_resident, site_id, quantity):
-        if expires_ns is None or former.expires_ns is not None:
+        same_hours = (former.from_local, former.to_local) == (from_local, to_local)
+        if same_hours and (expires_ns is None or former.expires_ns is not None):
             tx.emit("limit.ended", former.id, {"id": former.id, "resident_id": former.resident_id})
     tx.put("limit.set", row)
     return row
@@ -74,6 +83,12 @@ def _not_negative(field: str, value: float) -> float:
     if number is None or number < 0:
         raise RegistryError("number.invalid", field=field)
     return number
+
+
+def _hours(limit: Limit) -> None:
+    all_day = limit.from_local is None and limit.to_local is None
+    if not all_day and not hours.valid(limit.from_local, limit.to_local):
+        raise RegistryError("limit.hours", field="from_local")
 
 
 def _in_order(limit: Limit) -> None:

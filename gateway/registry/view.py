@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from gateway.registry.holding import holding
 from gateway.registry.records import (
     Bed,
     Binding,
@@ -227,17 +228,15 @@ class RegistryView:
         """Resident whose bed it is now, present or away."""
         return self._occupants.get(bed_id)
 
-    def limit_for(self, resident_id: str | None, quantity: str, t_ns: int) -> Limit | None:
-        """Newest unexpired limit: the resident's own, else the site's, else the installation's."""
+    def limit_for(self, resident_id: str | None, quantity: str, t_ns: int, site_id: str | None = None) -> Limit | None:
+        """What holds at `t_ns`: the resident's own limit, else the site's (`site_id` where nobody wears it), else the installation's."""
         resident = None if resident_id is None else self.residents.get(self.canonical(resident_id))
-        scopes: list[tuple[str | None, str | None]] = [(None, None)]
-        if resident is not None:
-            scopes = [(resident.id, None), (None, resident.place.site_id), *scopes]
-        for resident_key, site_key in scopes:
-            for limit in reversed(self._limits_by_scope.get((resident_key, site_key, quantity), ())):
-                if limit.expires_ns is None or t_ns < limit.expires_ns:
-                    return limit
-        return None
+        site_id = site_id if resident is None else resident.place.site_id
+        scopes: list[tuple[str | None, str | None]] = [] if resident is None else [(resident.id, None)]
+        scopes += [(None, None)] if site_id is None else [(None, site_id), (None, None)]
+        site = None if site_id is None else self.sites.get(site_id)
+        found = (self._limits_by_scope.get((*scope, quantity), ()) for scope in scopes)
+        return holding(found, "UTC" if site is None else site.tz, t_ns)
 
     def limits_of(self, resident_id: str | None, site_id: str | None, quantity: str) -> tuple[Limit, ...]:
         """All limits of exactly this scope that were not ended, oldest first, expired ones included."""

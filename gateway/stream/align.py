@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.detect.base import PERSONAL, Detector, Stage, Verdicts
+from analytics.detect.base import PERSONAL, Detector, Verdicts
 from analytics.detect.nodata import NoData
 from devices.codes import BY_KEY, QUANTITIES, Kind
 from gateway.registry.view import PRESENT, Device, RegistryView, Resident
 from gateway.stream.bank import Bank, set_row
+from gateway.stream.limit_hours import SIDES, LimitHours, stands
 from gateway.stream.people import personal_quantities
 from gateway.stream.roster import DEVICE, IGNORED, Roster, Wearer
 from gateway.stream.rules import SCORE_PARTS, StreamConfig, score_ages_s, settings, silence_deadline_s
@@ -36,6 +37,8 @@ class Aligner:
         self._say = say
         self._offsets: dict[tuple[str, int], float] = {}
         self.next_ns: int | None = None
+        self.standing: list[int] = []  # rows whose value stands and that have new limits: judged anew by the engine at this tick
+        self._hours = LimitHours(bank, view, config)
         self._hour = 0
         self._shifts: dict[str, float] = {}
         self._personal = personal_quantities(bank.detectors)
@@ -45,6 +48,7 @@ class Aligner:
         """Every device that is known, then residents who left."""
         for name in sorted(set(self._view.devices) - set(self._roster.devices)):
             self._roster.device(name)
+        self._roster.look_again(self._hours.quantities())
         for device in range(len(self._roster.names)):
             self.device(device, now_ns, listened_ns)
         self._sweep()
@@ -80,11 +84,12 @@ class Aligner:
         return self.next_ns is not None and now_ns >= self.next_ns
 
     def _look_ahead(self, now_ns: int) -> None:
-        """The next moment at which a binding or limit begins or ends."""
+        """The next moment at which a binding or limit, or the hours of one, begin or end."""
         moments: list[int] = []
         for binding in self._view.bindings.values():
             moments += [at for at in (binding.valid_from_ns, binding.valid_to_ns) if at is not None and at > now_ns]
         moments += [limit.expires_ns for limit in self._view.limits.values() if limit.expires_ns is not None and limit.expires_ns > now_ns]
+        moments += self._hours.edges(now_ns)
         self.next_ns = min(moments, default=None)
 
     def _zones(self, now_ns: int) -> dict[str, float]:
@@ -119,6 +124,7 @@ class Aligner:
         name = self._roster.names[device]
         known = self._view.devices.get(name)
         watched = row.key in self._config.watches or row.key in self._expected_keys(known) or quantity in self._personal
+        watched = watched or self._hours.limited(row.key)
         if row.kind not in _MEASURED or not watched:
             self._roster.rows_of[device, quantity] = IGNORED
             return
@@ -170,16 +176,17 @@ class Aligner:
         series = self._roster.at(row)
         key = series.key
         record = None if series.resident is None else self._view.residents.get(series.resident)
-        limit = self._view.limit_for(series.resident, key, now_ns)
+        site_id = self._site_id(known, record)
+        limit = self._view.limit_for(series.resident, key, now_ns, site_id)
         cadence_s = None if known is None else known.cadence_s.get(key)
-        values = settings(key, limit, cadence_s, 1 if record is None else record.spo2_scale, self._config)
+        now = self._hours.hold(key, site_id, now_ns)
+        values = settings(key, limit, cadence_s, 1 if record is None else record.spo2_scale, self._config, now=now)
         values["utc_offset_s"] = self._utc_offset_s(known, record, now_ns)
         table = self._bank.series
-        for side in ("low", "high"):
-            if np.isnan(values[side]) and not np.isnan(table[side][row]):
-                for detector in self._bank.stage(Stage.CLINICAL):
-                    if detector.rule == f"limit.{side}":
-                        self._end(detector, np.array([row]))
+        for detector in self._hours.inapplicable(row, values):
+            self._end(detector, np.array([row]))
+        if stands(key, cadence_s) and any(values[side] != table[side][row] and not np.isnan(values[side]) for side in SIDES):
+            self.standing.append(row)
         set_row(table, row, values)
 
     def _expect(self, device: int, expected: Mapping[int, float], listened_ns: int) -> None:
@@ -252,9 +259,13 @@ class Aligner:
                     self._end(detector, np.array([self._roster.residents[name]]))
                 self._roster.leave(name)
 
+    @staticmethod
+    def _site_id(device: Device | None, record: Resident | None) -> str | None:
+        return record.place.site_id if record is not None else (None if device is None else device.site_id)
+
     def _utc_offset_s(self, device: Device | None, record: Resident | None, now_ns: int) -> float:
         """Offset of the site's local time now; cached per quarter of an hour, which no zone's change cuts."""
-        site_id = record.place.site_id if record is not None else (None if device is None else device.site_id)
+        site_id = self._site_id(device, record)
         site = None if site_id is None else self._view.sites.get(site_id)
         if site is None:
             return 0.0

@@ -27,11 +27,12 @@ from gateway.stream.align import Aligner
 from gateway.stream.bank import Bank
 from gateway.stream.calls import Calls
 from gateway.stream.clocks import Clocks
+from gateway.stream.limit_hours import standing
 from gateway.stream.people import People, joined
 from gateway.stream.roster import DEVICE, NO_ROW, Roster, Series, in_order
 from gateway.stream.rules import SCORE_PARTS, StreamConfig
 from gateway.stream.speak import Moment, finding
-from gateway.vocabulary import Finding, Origin, Phase
+from gateway.vocabulary import NOT_APPLICABLE, Finding, Origin, Phase
 
 NS_PER_S = 1_000_000_000
 REGISTRY_EVENTS = ("site.", "resident.", "device.", "binding.", "limit.")  # kinds that can move rows or parameters
@@ -139,6 +140,7 @@ class Engine:
         self.tick_ns = tick.t_ns
         self._now = (offset, tick.t_ns)
         self._align(tick, events)
+        self._judge_standing(offset, tick.t_ns)
         for detector in (*self._presence, *self._quality, *self._clinical):
             self._pass(detector, offset, tick.t_ns)
         minute = int(tick.t_ns // (self.config.news2_every_s * NS_PER_S))
@@ -325,8 +327,18 @@ class Engine:
     # --- what it means -----------------------------------------------------------------------------------------------
 
     def _ended(self, detector: Detector, answer: Verdicts) -> None:
-        """Conditions that ended with their binding or limit, at the tick or reading under way."""
+        """Conditions that ended with their binding or limit, at the tick or reading under way: not over, but no longer applicable."""
+        before = len(self._found)
         self._say(detector, answer, None)
+        self._found[before:] = [replace(one, params=one.params | {NOT_APPLICABLE: True}) for one in self._found[before:]]
+
+    def _judge_standing(self, offset: int, now_ns: int) -> None:
+        """Limits that began just now, for values that stand until the next one comes."""
+        rows, self.aligner.standing = self.aligner.standing, []
+        window = standing(self.bank, rows, offset, now_ns, self.listened_ns) if rows else None
+        for detector in self._clinical if window is not None else ():
+            if detector.rule.startswith("limit.") and window is not None:
+                self._say(detector, detector.step(window, self.bank.states[detector.rule]), window)
 
     def _say(self, detector: Detector, answer: Verdicts, window: Window | None) -> None:
         if not answer.change.flags.writeable:

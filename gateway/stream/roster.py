@@ -95,6 +95,11 @@ class Roster:
         self.bound[device] = wearer.bound
         self.rows_of[device] = NO_ROW
 
+    def look_again(self, quantities: Sequence[int]) -> None:
+        """What nothing watched may be watched now."""
+        rows = self.rows_of[:, quantities]
+        self.rows_of[:, quantities] = np.where(rows == IGNORED, NO_ROW, rows)
+
     def forget(self, row: int) -> None:
         """Free a resting row: its person is gone."""
         series = self.at(row)

@@ -45,6 +45,8 @@ class Watch:
     leap_s: float = 5.0
     part: int = -1  # part of NEWS2
     silence: Priority = Priority.MEDIUM  # when it does not come
+    from_local: str = ""  # "22:00": the limits hold only between these hours of the site's own clock
+    to_local: str = ""
 
 
 def _watches(*rows: Watch) -> Mapping[str, Watch]:
@@ -131,8 +133,12 @@ def silence_deadline_s(cadence_s: float, config: StreamConfig) -> float:
     return max(2.0 * cadence_s, config.nodata_floor_s)
 
 
-def settings(key: str, limit: Limit | None, cadence_s: float | None, scale: int, config: StreamConfig) -> dict[str, float]:
+def settings(
+    key: str, limit: Limit | None, cadence_s: float | None, scale: int, config: StreamConfig, *, now: bool = True
+) -> dict[str, float]:
     """Columns of the detectors' parameters for one series; `limit` is the resident's, site's or installation's own, if any.
+
+    Outside of the hours of the defaults (`now` False) there are only those of the limit.
 
     What a limit leaves open keeps the default: narrowing one side must not silently switch the other off.
     """
@@ -145,6 +151,8 @@ def settings(key: str, limit: Limit | None, cadence_s: float | None, scale: int,
         low = SPO2_LOW_SCALE_2
     t_on_s, hysteresis = watch.t_on_s, watch.hysteresis
     low_extreme, high_extreme = watch.low_extreme, watch.high_extreme
+    if not now:
+        low = high = low_extreme = high_extreme = nan
     if limit is not None:
         low, high = _or(limit.low, low), _or(limit.high, high)
         low_extreme, high_extreme = _or(limit.low_extreme, low_extreme), _or(limit.high_extreme, high_extreme)

@@ -35,7 +35,7 @@ function siteName(alert: Alert): string | null {
 
 function standing(alert: Alert): string {
   const at = serverNow.value;
-  if (alert.state === "cleared") return t("standing.cleared");
+  if (alert.state === "cleared") return t(alert.params.not_applicable ? "standing.not_applicable" : "standing.cleared");
   if (alert.state === "raised") return t("standing.raised");
   const arrived = alert.state === "arrived";
   const since = span(at - ((arrived ? alert.arrived_ms : alert.claimed_ms) ?? at));
@@ -65,7 +65,7 @@ function Since({ alert }: { alert: Alert }) {
       {t("alert.since", { age: span(age) })}
       {alert.count > 1 && <b> · {t("alert.count", { n: alert.count })}</b>}
       {alert.late_s >= 60 && <b> · {t("alert.late", { late: span(alert.late_s * 1000) })}</b>}
-      {alert.condition_over && alert.state !== "cleared" && <span> · {t("alert.condition_over")}</span>}
+      {alert.condition_over && alert.state !== "cleared" && <span> · {t(alert.params.not_applicable ? "alert.not_applicable" : "alert.condition_over")}</span>}
     </p>
   );
 }

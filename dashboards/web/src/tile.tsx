@@ -58,7 +58,7 @@ function Foot({ bed, state }: { bed: Bed; state: Bed["monitoring"] }) {
 
 function Badge({ alert }: { alert: Alert }) {
   const owned = alert.state === "claimed" || alert.state === "arrived";
-  const word = alert.state === "cleared" ? t("ui.over") : wordOf(alert);
+  const word = alert.state === "cleared" ? t(alert.params.not_applicable ? "transition.not_applicable" : "ui.over") : wordOf(alert);
   return <span class={owned ? "badge going" : "badge"}>{owned ? `→ ${alert.claimed_name ?? alert.claimed_by ?? ""}` : word}</span>;
 }
 
