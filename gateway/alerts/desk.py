@@ -157,6 +157,16 @@ class AlertDesk:
                 self._ops.fault("alerts.store", "desk")
                 await self._clock.sleep(self._beat_s)
 
+    @property
+    def base(self) -> PolicyBook:
+        """The policies of the configuration, which hold where people set none."""
+        return self._rules.book
+
+    @property
+    def channels(self) -> Collection[str]:
+        """Names of the channels that a policy may use."""
+        return self._rules.channels
+
     # --- readers ---------------------------------------------------------------------------------------------------
 
     @staticmethod

@@ -18,6 +18,9 @@ _NAMES = (
     "accepted_name", "note", "body",
 )  # fmt: skip
 _SELECT = f"SELECT {', '.join(_NAMES)} FROM handover"  # noqa: S608 - constant names
+_INSERT = f"INSERT INTO handover ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))})"  # noqa: S608 - constant names
+_ONE = f"{_SELECT} WHERE id = ?"
+_LAST = f"{_SELECT} WHERE site_id = ? ORDER BY given_ns DESC LIMIT ?"
 SCORE = "news2."
 
 
@@ -63,8 +66,7 @@ def give(conn: apsw.Connection, giving: Giving, now: Moment) -> dict[str, Any]:
         uuid7(now.wall_ns), giving.site_id, giving.zone_id, giving.giver.id, giving.giver.name, None if receiver is None else receiver.id,
         "" if receiver is None else receiver.name, now.wall_ns, None, None, "", giving.note, json.dumps(body),
     )  # fmt: skip
-    marks = ", ".join("?" * len(_NAMES))
-    conn.execute(f"INSERT INTO handover ({', '.join(_NAMES)}) VALUES ({marks})", row)  # noqa: S608 - constant names
+    conn.execute(_INSERT, row)
     return get(conn, row[0])
 
 
@@ -84,7 +86,7 @@ def accept(conn: apsw.Connection, handover_id: str, actor: Actor, now: Moment) -
 
 def get(conn: apsw.Connection, handover_id: str) -> dict[str, Any]:
     """One hand-over; raises HandoverNotFound."""
-    row = conn.execute(f"{_SELECT} WHERE id = ?", (handover_id,)).fetchone()
+    row = conn.execute(_ONE, (handover_id,)).fetchone()
     if row is None:
         raise HandoverNotFound(handover_id)
     return _read(row)
@@ -92,7 +94,7 @@ def get(conn: apsw.Connection, handover_id: str) -> dict[str, Any]:
 
 def listing(conn: apsw.Connection, site_id: str, limit: int = 20) -> list[dict[str, Any]]:
     """The last hand-overs of a site, newest first."""
-    return [_read(row) for row in conn.execute(f"{_SELECT} WHERE site_id = ? ORDER BY given_ns DESC LIMIT ?", (site_id, limit))]
+    return [_read(row) for row in conn.execute(_LAST, (site_id, limit))]
 
 
 def _read(row: tuple[Any, ...]) -> dict[str, Any]:

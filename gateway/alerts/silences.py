@@ -16,6 +16,12 @@ from gateway.vocabulary import Actor
 LONGEST_S = 1800.0  # more is a change of the limits, which a clinician makes with a date
 _NAMES = ("id", "resident_id", "cause", "reason", "author", "author_name", "from_ns", "until_ns", "ended_ns", "ended_by", "ended_why")
 _SELECT = f"SELECT {', '.join(_NAMES)} FROM silence"  # noqa: S608 - constant names
+_ONE = f"{_SELECT} WHERE id = ?"
+_IN_FORCE = f"{_SELECT} WHERE ended_ns IS NULL ORDER BY from_ns"
+_OVER = f"{_SELECT} WHERE ended_ns IS NULL AND (?2 OR until_ns <= ?1 OR from_ns > ?1)"
+_AT = f"{_SELECT} WHERE from_ns <= ?1 AND until_ns > ?1 AND (ended_ns IS NULL OR ended_ns > ?1) ORDER BY from_ns"
+_END = "UPDATE silence SET ended_ns = ?, ended_by = ?, ended_why = ? WHERE ended_ns IS NULL AND id = ?"
+_REPLACE = "UPDATE silence SET ended_ns = ?, ended_by = ?, ended_why = ? WHERE ended_ns IS NULL AND resident_id = ? AND cause = ?"
 
 
 class SilenceNotFound(LookupError):
@@ -35,7 +41,7 @@ def check(cause: str, reason: str, span_s: float) -> None:
 def put(conn: apsw.Connection, resident_id: str, cause: str, actor: Actor, reason: str, span_s: float, now: Moment) -> dict[str, Any]:
     """Write a silence in the place of an earlier one of the same rule."""
     check(cause, reason, span_s)
-    _end(conn, "resident_id = ? AND cause = ?", (resident_id, cause), actor.id, "replaced", now)
+    conn.execute(_REPLACE, (now.wall_ns, actor.id, "replaced", resident_id, cause))
     until_ns = now.wall_ns + round(span_s * NS_PER_S)
     row = (uuid7(now.wall_ns), resident_id, cause, reason, actor.id, actor.name, now.wall_ns, until_ns)
     conn.execute(
@@ -46,7 +52,7 @@ def put(conn: apsw.Connection, resident_id: str, cause: str, actor: Actor, reaso
 
 def get(conn: apsw.Connection, silence_id: str) -> dict[str, Any]:
     """One silence; raises SilenceNotFound."""
-    row = conn.execute(f"{_SELECT} WHERE id = ?", (silence_id,)).fetchone()
+    row = conn.execute(_ONE, (silence_id,)).fetchone()
     if row is None:
         raise SilenceNotFound(silence_id)
     return dict(zip(_NAMES, row, strict=True))
@@ -56,17 +62,16 @@ def end(conn: apsw.Connection, silence_id: str, actor: Actor, why: str, now: Mom
     """End a silence before its time; raises SilenceNotFound if it is over."""
     if get(conn, silence_id)["ended_ns"] is not None:
         raise SilenceNotFound(silence_id)
-    _end(conn, "id = ?", (silence_id,), actor.id, why, now)
+    conn.execute(_END, (now.wall_ns, actor.id, why, silence_id))
     return get(conn, silence_id)
 
 
 def end_due(conn: apsw.Connection, now: Moment, *, stepped: bool) -> list[dict[str, Any]]:
     """End what has run out. When the wall clock was set nobody knows how long they have lasted, and all of them end."""
     why = "clock_stepped" if stepped else "over"
-    sql = f"{_SELECT} WHERE ended_ns IS NULL" + ("" if stepped else " AND (until_ns <= ?1 OR from_ns > ?1)")
-    rows = [dict(zip(_NAMES, row, strict=True)) for row in conn.execute(sql, () if stepped else (now.wall_ns,))]
+    rows = [dict(zip(_NAMES, row, strict=True)) for row in conn.execute(_OVER, (now.wall_ns, stepped))]
     for row in rows:
-        _end(conn, "id = ?", (row["id"],), "system", why, now)
+        conn.execute(_END, (now.wall_ns, "system", why, row["id"]))
     return [{**row, "ended_why": why} for row in rows]
 
 
@@ -82,16 +87,11 @@ def in_force(conn: apsw.Connection, resident_id: str, cause: str, now: Moment) -
 
 def listing(conn: apsw.Connection) -> list[dict[str, Any]]:
     """All silences in force, oldest first."""
-    return [dict(zip(_NAMES, row, strict=True)) for row in conn.execute(f"{_SELECT} WHERE ended_ns IS NULL ORDER BY from_ns")]
+    return [dict(zip(_NAMES, row, strict=True)) for row in conn.execute(_IN_FORCE)]
 
 
 def at(conn: apsw.Connection, residents: Collection[str], t_ns: int) -> list[dict[str, Any]]:
     """Silences of these residents that were in force at an instant."""
-    sql = f"{_SELECT} WHERE from_ns <= ? AND until_ns > ? AND (ended_ns IS NULL OR ended_ns > ?) ORDER BY from_ns"
-    rows = [dict(zip(_NAMES, row, strict=True)) for row in conn.execute(sql, (t_ns, t_ns, t_ns))]
+    rows = [dict(zip(_NAMES, row, strict=True)) for row in conn.execute(_AT, (t_ns,))]
     return [row for row in rows if row["resident_id"] in residents]
 
-
-def _end(conn: apsw.Connection, where: str, values: tuple[str, ...], who: str, why: str, now: Moment) -> None:
-    sql = f"UPDATE silence SET ended_ns = ?, ended_by = ?, ended_why = ? WHERE ended_ns IS NULL AND {where}"  # noqa: S608 - constant texts
-    conn.execute(sql, (now.wall_ns, who, why, *values))

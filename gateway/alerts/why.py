@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
 from typing import Any
 
 import apsw
 
+from gateway.alerts import records, silences
 from gateway.notify import outbox
 
 
@@ -45,3 +48,40 @@ def told_at(conn: apsw.Connection, event_offset: int) -> list[dict[str, str]]:
         ' WHERE t.event_offset = ?1 AND w.told = 1 AND t.alert_id = (SELECT subject FROM event WHERE "offset" = ?1)'
     )
     return [{"id": str(recipient), "name": str(name)} for recipient, name in conn.execute(sql, (event_offset,))]
+
+
+_MINUTE_NS = 60 * 1_000_000_000
+_STOOD = """
+    SELECT id, subject FROM alerts WHERE raised_ns < ?2 AND (open = 1 OR coalesce(resolved_ns, last_ns) >= ?1)
+    AND (subject IN (SELECT value FROM json_each(?3)) OR json_extract(body, '$.view.resident_id') IN (SELECT value FROM json_each(?3)))
+    ORDER BY raised_ns, id LIMIT 500
+"""
+_AT_THAT_TIME = """
+    SELECT e.body FROM alert_transitions t JOIN event e ON e."offset" = t.event_offset WHERE t.alert_id = ? AND t.t_ns < ?
+    ORDER BY t.n DESC LIMIT 1
+"""
+
+
+def at(conn: apsw.Connection, residents: Collection[str], t_ns: int) -> dict[str, Any]:
+    """A resident's minute: every alert that stood in it, as it stood at its end, what happened, who was told or not, what was silenced.
+
+    Keys: from_ns, until_ns, alerts [{id, view, happened, told}], silences. `residents` are the record and those merged into it.
+    """
+    from_ns = t_ns - t_ns % _MINUTE_NS
+    until_ns = from_ns + _MINUTE_NS
+    ids = json.dumps(sorted(residents))
+    found = []
+    for alert_id, _ in list(conn.execute(_STOOD, (from_ns, until_ns, ids))):
+        stood = conn.execute(_AT_THAT_TIME, (alert_id, until_ns)).fetchone()
+        if stood is None:
+            continue  # it was raised later, under an earlier clock
+        happened = [row for row in records.history(conn, alert_id) if from_ns <= row["t_ns"] < until_ns]
+        told = [row for row in of(conn, alert_id) if from_ns <= row["t_ns"] < until_ns]
+        found.append({"id": alert_id, "view": json.loads(stood[0])["view"], "happened": happened, "told": told})
+    return {"from_ns": from_ns, "until_ns": until_ns, "alerts": found, "silences": silences.at(conn, residents, from_ns)}
+
+
+def held(conn: apsw.Connection, since_ns: int, until_ns: int) -> dict[str, int]:
+    """How often something was not said in [since, until), by reason."""
+    sql = "SELECT reason, count(*) FROM alert_why WHERE told = 0 AND t_ns >= ? AND t_ns < ? GROUP BY reason ORDER BY reason"
+    return {str(reason): int(count) for reason, count in conn.execute(sql, (since_ns, until_ns))}

@@ -17,6 +17,7 @@ from gateway.api import (
     plain,
     plain_links,
     problems,
+    routes_alarms,
     routes_alerts,
     routes_clinic,
     routes_family,
@@ -85,6 +86,7 @@ def create_app(
     problems.install(app)
     for module in (
         routes_session, routes_alerts, routes_ward, routes_registry, routes_house, routes_family, routes_clinic, routes_history,
+        routes_alarms,
         routes_figures,
     ):  # fmt: skip
         app.include_router(module.router, prefix=API)

@@ -17,6 +17,7 @@ Note = Annotated[str, StringConstraints(max_length=500, pattern=_NO_CONTROL)]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Ms = Annotated[int, Field(ge=0, le=4_102_444_800_000)]  # until 2100
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Span = Annotated[float, Field(gt=0, le=604_800)]  # of a policy: a week at most
 LocalTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]  # "22:00"
 
 
@@ -54,6 +55,7 @@ class Act(Body):
     outcome: Literal["helped", "false_alarm", "test", "device", "refused", "hospital", "other"] | None = None
     until_s: Seconds | None = None
     reason: Annotated[str, StringConstraints(max_length=200, pattern=_NO_CONTROL)] = ""
+    incident: bool = False  # with a claim: take all that is unowned of the same incident
 
 
 class PlaceBody(Body):
@@ -252,3 +254,125 @@ class UserBody(Body):
     residents: Annotated[list[Id], Field(max_length=500)] = Field(default_factory=list)
     staff_id: Id | None = None
     lang: Literal["zh", "en"] = "zh"
+
+
+Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.]{1,64}$")]
+Minutes = Annotated[float, Field(gt=0, le=1800)]
+
+
+class TargetBody(Body):
+    """Whom a step calls."""
+
+    kind: Literal["role", "staff", "group", "contact", "emergency", "desk"]
+    id: Line = ""
+
+
+class RungBody(Body):
+    """One rung of a policy."""
+
+    delay_s: Annotated[float, Field(ge=0, le=604_800)]
+    targets: Annotated[list[TargetBody], Field(min_length=1, max_length=20)]
+    channels: Annotated[list[Id], Field(max_length=10)] = Field(default_factory=list)
+
+
+class HoursBody(Body):
+    """Hours of the site's own clock."""
+
+    start: ClockTime
+    end: ClockTime
+    weekdays: Annotated[list[Annotated[int, Field(ge=0, le=6)]], Field(min_length=1, max_length=7)] = Field(
+        default_factory=lambda: [0, 1, 2, 3, 4, 5, 6]
+    )
+
+
+class PolicyBody(Body):
+    """An escalation policy; the last step repeats until somebody owns the alert."""
+
+    lane: Literal["call", "high", "medium", "low"]
+    site_id: Id | None = None
+    zone_id: Id | None = None
+    hours: HoursBody | None = None
+    steps: Annotated[list[RungBody], Field(min_length=1, max_length=20)]
+    arrive_s: Span
+    resolve_s: Span
+    repeat_s: Span
+    ack_timeout_s: Span
+    recheck_s: Span
+    silence_max_s: Minutes
+    flap_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
+    by_shift: bool = False
+    fallback_to_desk: bool = True
+    cancel_window_s: Annotated[float, Field(ge=0, le=120)] = 20.0
+    confirm_s: Annotated[float, Field(gt=0, le=180)] = 60.0
+
+
+class OverrideBody(Body):
+    """An exception to the rota."""
+
+    override_id: RowId | None = None
+    site: Id
+    staff: Id
+    kind: Literal["absent", "extra", "swap"]
+    from_ms: Ms
+    until_ms: Ms
+    role: Id | None = None
+    zone: Id | None = None
+    for_staff: Id | None = None
+    reason: Line = ""
+
+
+class GroupBody(Body):
+    """People who are called together."""
+
+    group_id: RowId | None = None
+    site: Id
+    name: Line
+    staff: Annotated[list[Id], Field(min_length=1, max_length=50)]
+
+
+class ContactBody(Body):
+    """Whom to call for a resident."""
+
+    contact_id: RowId | None = None
+    resident: Id
+    name: Line
+    kind: Literal["family", "responder"]
+    relation: Line = ""
+    phone: Line = ""
+    channels: Annotated[dict[Id, Line], Field(max_length=10)] = Field(default_factory=dict)
+    order: Annotated[int, Field(ge=1, le=99)] = 1
+
+
+class HomeBody(Body):
+    """What an ambulance asks for."""
+
+    address: Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+    door_code: Line = ""
+    medical: Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+
+
+class QuietBody(Body):
+    """Quiet hours of a site."""
+
+    site: Id
+    start: ClockTime
+    end: ClockTime
+    up_to: Literal["info", "low"] = "low"
+
+
+class SilenceBody(Body):
+    """A silence of one rule for one resident."""
+
+    resident: Id
+    cause: Word
+    reason: Annotated[str, StringConstraints(max_length=200, pattern=_NO_CONTROL)]
+    until_s: Seconds | None = None
+
+
+class HandoverBody(Body):
+    """A shift that is handed over; without a receiver the desk takes it."""
+
+    site: Id
+    zone: Id | None = None
+    receiver: Id | None = None
+    note: Note = ""

@@ -68,6 +68,10 @@ SYSTEM_WRITE = _roles("system.write", Role.OPERATOR)
 RAW_READ = _roles("raw.read", Role.OPERATOR)
 USERS = _roles("users", Role.ADMIN)
 AUDIT = _roles("audit", Role.ADMIN)
+POLICIES_READ = _roles("policies.read", Role.CAREGIVER, Role.CLINICIAN, Role.OPERATOR, Role.ADMIN)
+POLICIES_WRITE = _roles("policies.write", Role.OPERATOR, Role.ADMIN)
+HANDOVER = _roles("handover", Role.CAREGIVER, Role.CLINICIAN, Role.OPERATOR)
+SILENCES = _roles("silences", Role.CAREGIVER, Role.CLINICIAN)
 FIGURES = _roles("figures", Role.OPERATOR, Role.ADMIN)
 
 

@@ -38,12 +38,23 @@ async def why(request: Request, me: Me, alert_id: AlertId) -> dict[str, Any]:
     return await doors_of(request).query.why(me, alert_id)
 
 
+@router.get("/{alert_id}/dispatch", dependencies=[guard(ALERTS_READ)])
+async def dispatch(request: Request, me: Me, alert_id: AlertId) -> dict[str, Any]:
+    """What is said to 120 and to whoever is sent: place, last known room, address, door code, medical summary, contacts."""
+    doors = doors_of(request)
+    return await doors.query.alarms.dispatch(me, await doors.query.alert_view(me, alert_id))
+
+
 @router.post("/{alert_id}/{action}", dependencies=[guard(ALERTS_ACT)])
 async def act(request: Request, me: Me, alert_id: AlertId, action: Action, body: Act | None = None) -> dict[str, Any]:
-    """Claim, release, arrive, resolve, support, silence, unsilence, reopen, seen; 409 with `current` where somebody else was first."""
+    """Claim, release, arrive, resolve, support, silence, unsilence, reopen, seen, note, dispatch.
+
+    409 with `current` where somebody else was first.
+    """
     details = body or Act()
     outcome = None if details.outcome is None else Outcome(details.outcome)
     document = await doors_of(request).commands.act(
-        me, alert_id, action, version=details.version, note=details.note, outcome=outcome, until_s=details.until_s, reason=details.reason
+        me, alert_id, action, version=details.version, note=details.note, outcome=outcome, until_s=details.until_s, reason=details.reason,
+        incident=details.incident,
     )
     return {"alert": document}

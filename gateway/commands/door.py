@@ -14,6 +14,7 @@ from gateway.access import FieldClass, subject_of
 from gateway.alerts.desk import AlertDesk
 from gateway.audit import Audit
 from gateway.clock import Clock
+from gateway.commands.alarms import AlarmCommands
 from gateway.commands.links import LinkDoor, LinkParts
 from gateway.commands.refusal import Kind, Refusal
 from gateway.commands.registry import RegistryCommands, must, must_device, must_site
@@ -79,6 +80,7 @@ class Commands:
         self._parts = parts
         self._looks = Looks(parts.db, parts.audit, parts.clock, parts.ops)
         self.registry = RegistryCommands(self._do)
+        self.alarms = AlarmCommands(parts, self._do)
         self.pins = Pins(parts.db, parts.clock, parts.audit, parts.accounts.hasher)
         self.links = LinkDoor(
             LinkParts(
@@ -184,6 +186,7 @@ class Commands:
         outcome: Outcome | None = None,
         until_s: float | None = None,
         reason: str = "",
+        incident: bool = False,
     ) -> dict[str, Any]:
         """Claim, arrive, resolve ...; raises Missing, Forbidden or Refusal (a conflict carries `current`)."""
         view = self._parts.query.view
@@ -199,7 +202,8 @@ class Commands:
 
         try:
             after = await self._parts.desk.act(
-                action, alert_id, asker.actor, version=version, note=note, outcome=outcome, until_s=until_s, reason=reason, also=audited
+                action, alert_id, asker.actor, version=version, note=note, outcome=outcome, until_s=until_s, reason=reason,
+                incident=incident, also=audited,
             )
         except AlertNotFound:
             raise Missing from None

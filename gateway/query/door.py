@@ -15,6 +15,7 @@ from gateway.clock import NS_PER_S, Clock
 from gateway.events import Events
 from gateway.ops import Ops
 from gateway.query import lists
+from gateway.query.alarms import Alarms
 from gateway.query.asker import Asker, Missing, Reach, alert_scope, may, resident_scope, sites_of
 from gateway.query.burden import Burden
 from gateway.query.clinic import Clinic
@@ -66,6 +67,7 @@ class Query:
         self.records = Records(sight)
         self.curves = Curves(sight)
         self.clinic = Clinic(sight)
+        self.alarms = Alarms(sight)
         self.burden = Burden(sight)
         self.feed = Feed(parts.events, parts.registry, self._present, parts.clock, self._faults)
 
