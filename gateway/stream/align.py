@@ -18,7 +18,7 @@ from gateway.stream.bank import Bank, set_row
 from gateway.stream.limit_hours import SIDES, LimitHours, stands
 from gateway.stream.people import personal_quantities
 from gateway.stream.roster import DEVICE, IGNORED, Roster, Wearer
-from gateway.stream.rules import SCORE_PARTS, StreamConfig, score_ages_s, settings, silence_deadline_s
+from gateway.stream.rules import SCORE_PARTS, StreamConfig, score_ages_s, settings, signal_spans_s, silence_deadline_s
 
 HOUR_NS = 3_600_000_000_000
 _MEASURED = (Kind.CONTINUOUS, Kind.SPOT, Kind.STATUS)
@@ -181,7 +181,6 @@ class Aligner:
         cadence_s = None if known is None else known.cadence_s.get(key)
         now = self._hours.hold(key, site_id, now_ns)
         values = settings(key, limit, cadence_s, 1 if record is None else record.spo2_scale, self._config, now=now)
-        values["utc_offset_s"] = self._utc_offset_s(known, record, now_ns)
         table = self._bank.series
         for detector in self._hours.inapplicable(row, values):
             self._end(detector, np.array([row]))
@@ -221,6 +220,7 @@ class Aligner:
                     cadences[part] = max(cadences.get(part, 0.0), cadence_s)
         table = self._bank.residents
         table["max_age_s"][row] = score_ages_s(cadences)
+        table["signal_tau_s"][row], table["signal_age_s"][row] = signal_spans_s(cadences)
         values = {
             "spo2_scale": record.spo2_scale,
             "on_oxygen": nan if record.on_oxygen is None else float(record.on_oxygen),

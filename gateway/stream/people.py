@@ -60,7 +60,10 @@ class People:
             if not len(mine):
                 continue
             window = replace(whole.take(mine), part=part[mine])
-            for number, turn in enumerate(rounds.split(window.rows), start=1):
+            # a detector that keeps its signals apart takes all of a person's at once
+            separate = getattr(detector, "separate", None)
+            names = window.rows if separate is None else window.rows * len(separate) + separate[window.part]
+            for number, turn in enumerate(rounds.split(names), start=1):
                 one = window if len(turn) == len(window) else window.take(turn)
                 self._say(detector, detector.step(one, self._bank.states[detector.rule]), one)
                 if number % rounds_per_stage == 0:

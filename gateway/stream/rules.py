@@ -38,7 +38,6 @@ class Watch:
     extreme: Priority = Priority.HIGH
     kind: AlertKind = AlertKind.PHYSIOLOGICAL
     rule: str = ""  # instead of "limit.<quantity>"
-    spread: float = nan  # smallest spread of the personal baseline; NaN = no trend rule
     flat_s: float = nan
     flat_n: int = 30
     leap: float = nan  # a step that no body makes within leap_s
@@ -54,7 +53,7 @@ def _watches(*rows: Watch) -> Mapping[str, Watch]:
 
 
 _HEART = Watch(
-    quantity="hr", low=45.0, high=120.0, low_extreme=35.0, high_extreme=150.0, hysteresis=3.0, spread=3.0, flat_s=900.0, leap=60.0,
+    quantity="hr", low=45.0, high=120.0, low_extreme=35.0, high_extreme=150.0, hysteresis=3.0, flat_s=900.0, leap=60.0,
     part=score.PULSE,
 )  # fmt: skip
 
@@ -63,20 +62,20 @@ WATCHES = _watches(
     replace(_HEART, quantity="pulse"),
     # 15 s at 90 % and a zero delay at depth: the delay that spares most alarms, and none of the deep desaturations
     Watch(
-        quantity="spo2", low=90.0, low_extreme=80.0, t_on_s=15.0, t_off_s=15.0, hysteresis=2.0, low_area=50.0, spread=1.0,
+        quantity="spo2", low=90.0, low_extreme=80.0, t_on_s=15.0, t_off_s=15.0, hysteresis=2.0, low_area=50.0,
         flat_s=4 * 3600.0, flat_n=120, leap=12.0, leap_s=3.0, part=score.SPO2,
     ),
     Watch(
-        quantity="resp", low=9.0, high=27.0, low_extreme=6.0, high_extreme=35.0, hysteresis=1.0, spread=1.5, flat_s=3600.0, flat_n=60,
+        quantity="resp", low=9.0, high=27.0, low_extreme=6.0, high_extreme=35.0, hysteresis=1.0, flat_s=3600.0, flat_n=60,
         part=score.RESP,
     ),
     # spot values: the next one may be hours away, so that one reading decides, and two of three where a cuff errs easily
     Watch(
-        quantity="temp", low=35.0, high=38.0, low_extreme=33.0, high_extreme=40.0, t_on_s=0.0, t_off_s=0.0, hysteresis=0.3, spread=0.15,
+        quantity="temp", low=35.0, high=38.0, low_extreme=33.0, high_extreme=40.0, t_on_s=0.0, t_off_s=0.0, hysteresis=0.3,
         part=score.TEMP, silence=Priority.LOW,
     ),
     Watch(
-        quantity="sbp", low=90.0, high=180.0, low_extreme=75.0, high_extreme=220.0, t_off_s=0.0, hysteresis=5.0, need=2, spread=5.0,
+        quantity="sbp", low=90.0, high=180.0, low_extreme=75.0, high_extreme=220.0, t_off_s=0.0, hysteresis=5.0, need=2,
         part=score.SBP, silence=Priority.LOW,
     ),
     Watch(quantity="dbp", high=120.0, high_extreme=135.0, t_off_s=0.0, hysteresis=5.0, need=2, silence=Priority.LOW),
@@ -95,11 +94,12 @@ WATCHES = _watches(
 )  # fmt: skip
 
 NEWS2_PRIORITY = Priority.HIGH
-TREND_PRIORITY = Priority.LOW
+DEVIATION_PRIORITY = Priority.MEDIUM
 FLAT_PRIORITY = Priority.LOW
 CLOCK_PRIORITY = Priority.LOW
 PERSON_PRIORITIES = MappingProxyType({
     "glucose_soon": Priority.MEDIUM,
+    "deterioration": Priority.MEDIUM,
     "routine.inactive": Priority.HIGH,  # somebody may lie on the floor
     "routine.no_return": Priority.MEDIUM,
     "routine.wander": Priority.HIGH,
@@ -109,6 +109,8 @@ PERSON_PRIORITIES = MappingProxyType({
     "routine.sleep": Priority.LOW,
 })  # fmt: skip
 SCORE_PARTS = MappingProxyType({BY_KEY[key].index: watch.part for key, watch in WATCHES.items() if watch.part >= 0})
+SIGNAL_PARTS = (score.PULSE, score.SPO2, score.RESP, score.TEMP, score.SBP)  # parts of NEWS2 in the order of deviation.SIGNALS
+SIGNAL_SPOT = (False, False, False, True, True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,9 +171,6 @@ def settings(
         "hysteresis": hysteresis,
         "need": watch.need,
         "hold_s": DAY_S / 2 if spot else silence_deadline_s(cadence_s or 0.0, config),
-        "trend_on": 0 if isnan(watch.spread) else 1,
-        "floor": 1.0 if isnan(watch.spread) else watch.spread,
-        "tau_s": 1800.0 if spot else max(1800.0, 8.0 * (cadence_s or 0.0)),
         "flat_s": watch.flat_s,
         "flat_n": watch.flat_n,
         "leap": watch.leap,
@@ -182,6 +181,14 @@ def settings(
 def score_ages_s(cadences_s: Mapping[int, float]) -> tuple[float, ...]:
     """Age limit per part of NEWS2: the standard ones, longer where the resident's device is slower."""
     return tuple(max(age_s, 2.0 * cadences_s.get(part, 0.0)) for part, age_s in enumerate(score.MAX_AGE_S))
+
+
+def signal_spans_s(cadences_s: Mapping[int, float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Per signal of the deviation: horizon of its state, and how long its last minute stands for now; longer where the device is slower."""
+    slow = [cadences_s.get(part, 0.0) for part in SIGNAL_PARTS]
+    return tuple(max(1800.0, 8.0 * at) for at in slow), tuple(
+        max(DAY_S / 2 if spot else 3600.0, 4.0 * at) for at, spot in zip(slow, SIGNAL_SPOT, strict=True)
+    )
 
 
 def _or(value: float | None, default: float) -> float:

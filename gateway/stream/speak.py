@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, cast
 
-from analytics.detect.base import Personal, Stage
+from analytics.detect.base import PERSONAL, Personal
+from analytics.detect.deviation import Deviation
 from analytics.score import PARTS
 from devices.codes import QUANTITIES
 from gateway.stream.bank import Bank, tail
 from gateway.stream.calls import finding_id
 from gateway.stream.roster import DEVICE, Series
-from gateway.stream.rules import FLAT_PRIORITY, NEWS2_PRIORITY, PERSON_PRIORITIES, TREND_PRIORITY, StreamConfig, Watch
+from gateway.stream.rules import DEVIATION_PRIORITY, FLAT_PRIORITY, NEWS2_PRIORITY, PERSON_PRIORITIES, StreamConfig, Watch
 from gateway.vocabulary import AlertKind, Finding, Origin, Phase, Priority
 
 
@@ -41,6 +42,7 @@ class Words:
     priority: Priority
     cause: str = ""
     params: dict[str, Any] = field(default_factory=dict)
+    evidence: dict[str, Any] = field(default_factory=dict)  # instead of the last values of the series
 
 
 Say = Callable[[Bank, StreamConfig, Series, Moment], Words]
@@ -51,7 +53,7 @@ def finding(detector: str, version: int, bank: Bank, config: StreamConfig, serie
     words = (_SAY.get(detector) or _personally(detector, bank) or _plainly(detector))(bank, config, series, moment)
     # technical conditions belong to the device: two devices of one resident may fall silent at the same tick
     subject = series.device if words.kind is AlertKind.TECHNICAL else series.subject
-    with_tail = detector != "news2" and moment.phase is not Phase.END and series.quantity != DEVICE
+    with_tail = moment.phase is not Phase.END and series.quantity != DEVICE
     return Finding(
         id=finding_id(subject, words.rule, moment.onset_key, version),
         phase=moment.phase,
@@ -70,7 +72,7 @@ def finding(detector: str, version: int, bank: Bank, config: StreamConfig, serie
         origin=Origin(moment.origin),
         code=words.code,
         params={name: value for name, value in words.params.items() if not isinstance(value, float) or isfinite(value)},
-        evidence=tail(bank.windows, moment.row) if with_tail else {},
+        evidence=words.evidence or (tail(bank.windows, moment.row) if with_tail else {}),
     )
 
 
@@ -97,16 +99,17 @@ def _limit(side: str) -> Say:
     return say
 
 
-def _trend(bank: Bank, config: StreamConfig, series: Series, moment: Moment) -> Words:
-    direction = "up" if moment.direction > 0 else "down"
-    level = float(bank.states["trend"]["m"][moment.row])
+def _deviation(bank: Bank, config: StreamConfig, series: Series, moment: Moment) -> Words:
+    (detector,) = (one for one in bank.detectors if isinstance(one, Deviation))
+    state = bank.states[detector.rule]
+    signals = detector.signals(moment.row, state)
     return Words(
-        rule=f"trend.{series.key}.{direction}",
-        cause=f"trend.{series.key}",
-        code=f"finding.trend.{direction}",
+        rule="deviation",
+        code=f"finding.deviation.{min(len(signals), 3)}" if signals else "finding.deviation",
         kind=AlertKind.PHYSIOLOGICAL,
-        priority=TREND_PRIORITY,
-        params=_number(bank, series, moment.row) | {"z": round(float(bank.states["trend"]["zs"][moment.row]), 2), "level": round(level, 2)},
+        priority=DEVIATION_PRIORITY if len(signals) > 1 else Priority.LOW,
+        params=detector.numbers(moment.row, state) | {"lasted_min": round(max(0.0, (moment.t_ns - moment.onset_ns) / 60e9))},
+        evidence={"signals": signals},
     )
 
 
@@ -146,10 +149,11 @@ def _news2(bank: Bank, config: StreamConfig, series: Series, moment: Moment) -> 
 
 
 def _personally(detector: str, bank: Bank) -> Say | None:
-    """A detector of the stage PERSON has numbers of its own; its code is its rule."""
-    one = next((cast("Personal", one) for one in bank.detectors if one.rule == detector and one.stage is Stage.PERSON), None)
-    if one is None:
+    """A detector of people has numbers of its own; its code is its rule."""
+    found = next((one for one in bank.detectors if one.rule == detector and one.stage in PERSONAL), None)
+    if found is None:
         return None
+    one = cast("Personal", found)
 
     def say(bank: Bank, config: StreamConfig, series: Series, moment: Moment) -> Words:
         return Words(
@@ -181,7 +185,7 @@ def _plainly(detector: str) -> Say:
 _SAY: Mapping[str, Say] = {
     "limit.low": _limit("low"),
     "limit.high": _limit("high"),
-    "trend": _trend,
+    "deviation": _deviation,
     "nodata": _silent,
     "flat": _flat,
     "news2": _news2,

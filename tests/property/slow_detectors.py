@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import exp, isnan, nan, sqrt
+from math import exp, isnan, log, nan, sqrt
 
 NS = 1_000_000_000
 
@@ -77,13 +77,11 @@ class SlowCondition:
 
 
 @dataclass
-class SlowBaseline:
-    """Both horizons and CUSUM of one series."""
+class SlowSignal:
+    """State, usual and evidence of one signal of one person (the first rows of analytics/detect/deviation.py)."""
 
     tau: float
     floor: float
-    height: float
-    refractory: float
     m: float = nan
     v: float = 0.0
     n: int = 0
@@ -98,18 +96,17 @@ class SlowBaseline:
     mu: list[float] = field(default_factory=lambda: [nan] * 24)
     var: list[float] = field(default_factory=lambda: [0.0] * 24)
     seen: list[float] = field(default_factory=lambda: [0.0] * 24)
-    up: float = 0.0
-    down: float = 0.0
     smooth: float = 0.0
-    active: int = 0
-    alarm: float = -1e18
-    said: list[tuple[str, int]] = field(default_factory=list)
+    tail: float = 1.5
+    excess: float = 0.5
+    judged: bool = False
+    told: float = -1e18
 
-    def take(self, key: int, now: float, x: float) -> None:
+    def take(self, now: float, x: float) -> None:
         minute = int(now // 60)
         if minute != self.minute:
             if self.values:
-                self.close(key, now)
+                self.close(now)
             self.minute, self.values = minute, []
             self.m0, self.v0 = self.m, self.v
             self.ready0 = self.n >= 8 and self.last - self.first >= self.tau / 4
@@ -118,23 +115,22 @@ class SlowBaseline:
 
     def learn(self, now: float, x: float) -> None:
         if self.n == 0:
-            self.m, self.v, self.first = x, 0.0, now
-        else:
-            spread = max(sqrt(self.v), self.floor)
-            move = min(max(x - self.m, -4 * spread), 4 * spread)
-            rate = max(1 - exp(-max(now - self.last, 0.0) / self.tau), 1 / (self.n + 1))
-            self.m, self.v = self.m + rate * move, (1 - rate) * (self.v + rate * move * move)
+            self.m, self.v, self.first, self.last = x, 0.0, now, now
+        spread = max(sqrt(self.v), self.floor)
+        move = min(max(x - self.m, -4 * spread), 4 * spread)
+        rate = max(1 - exp(-max(now - self.last, 0.0) / self.tau), 1 / (self.n + 1))
+        self.m, self.v = self.m + rate * move, (1 - rate) * (self.v + rate * move * move)
         self.n += 1
         self.last = now
 
-    def close(self, key: int, now: float) -> None:
+    def close(self, now: float) -> None:
         assert self.minute is not None
         mean = sum(self.values) / len(self.values)
         hour = self.minute // 60 % 24
-        routine = self.seen[hour] >= 2 * 86_400
-        level, variance = (self.mu[hour], self.var[hour]) if routine else (self.m0, self.v0)
-        z = (mean - level) / max(sqrt(variance), self.floor)
-        ready = routine or self.ready0
+        usual = self.seen[hour] >= 2 * 86_400
+        level, variance = (self.mu[hour], self.var[hour]) if usual else (self.m0, self.v0)
+        self.judged = usual or self.ready0
+        z = (mean - level) / max(sqrt(variance), self.floor) if self.judged else 0.0
         weight = min(max(1 if self.former is None else self.minute - self.former, 1), 20) / 20
         span = 24 * (60 if self.former is None else min(max((self.minute - self.former) * 60, 60), 3600))
         if self.seen[hour] == 0:
@@ -145,23 +141,20 @@ class SlowBaseline:
         self.mu[hour] += rate * move
         self.var[hour] = (1 - rate) * (self.var[hour] + rate * move * move)
         self.seen[hour] += span
-        self.former = self.minute
-        self.cusum(key, now, min(max(z, -4), 4) if ready else 0.0, weight)
+        self.former, self.told = self.minute, now
+        self.smooth += 0.2 * weight * (min(max(z, -6), 6) - self.smooth)
+        if self.judged:
+            rate, beyond = 0.05 * weight, abs(self.smooth) - self.tail
+            if beyond > 0:
+                self.excess = min(max(self.excess + rate * (beyond - self.excess), 0.2), 2.0)
+            self.tail += rate * ((beyond > 0) - 0.02)
 
-    def cusum(self, key: int, now: float, z: float, weight: float) -> None:
-        self.smooth += 0.2 * weight * (z - self.smooth)
-        rested = now - self.alarm >= self.refractory
-        free = self.active == 0 and rested
-        if self.active and rested and abs(self.smooth) < 0.5:
-            self.said.append(("end", key))
-            self.active = 0
-        self.up = max(0.0, self.up + weight * (z - 0.5)) if free else 0.0
-        self.down = max(0.0, self.down - weight * (z + 0.5)) if free else 0.0
-        rises, falls = self.up > self.height and self.smooth > 1.5, self.down > self.height and self.smooth < -1.5
-        if rises or falls:
-            self.active, self.alarm, self.up, self.down = (1 if rises else -1), now, 0.0, 0.0
-            self.said.append(("start", key))
-        self.up, self.down = min(self.up, 2 * self.height), min(self.down, 2 * self.height)
+    def evidence(self, now: float, age: float) -> float | None:
+        """None where the signal cannot tell."""
+        if not self.judged or now - self.told > age:
+            return None
+        tail = max(self.tail, 1.5)
+        return min(1.7 + (abs(self.smooth) - tail) / (self.excess * log(10)), 6.0) if abs(self.smooth) > tail else 0.0
 
 
 def slow_rounds(series: list[int]) -> list[list[int]]:

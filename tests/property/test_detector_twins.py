@@ -14,7 +14,7 @@ from analytics import rounds
 from analytics.detect.base import Detector, find
 from analytics.table import Table, TableError
 from analytics.windows import WIDTH, Windows
-from tests.property.slow_detectors import SlowBaseline, SlowCondition, slow_rounds
+from tests.property.slow_detectors import SlowCondition, SlowSignal, slow_rounds
 from tests.support.detecting import Beat, Drive, Reading, Step
 
 
@@ -73,35 +73,55 @@ def test_limits(
     assert fast == said
 
 
-@pytest.mark.parametrize("every_s", [1.0, 60.0, 3600.0])
-def test_trend(every_s: float, seed: int) -> None:
+@pytest.mark.parametrize("every_s", [5.0, 60.0, 3600.0])
+def test_deviation(every_s: float, seed: int) -> None:
+    """Two signals of a person, each against its twin, and what their sum starts and ends."""
     rng = random.Random(seed)
-    drive = Drive(detector("trend"), 1)
-    values = {"tau_s": max(1800.0, 8 * every_s), "floor": 3.0, "cusum_h": 2.0, "refractory_s": 7200.0}
-    for name, value in values.items():
+    drive = Drive(detector("deviation"), 1)
+    tau, age = max(1800.0, 8 * every_s), max(3600.0, 4 * every_s)
+    drive.params["signal_tau_s"][0], drive.params["signal_age_s"][0] = tau, age
+    settings = {"deviation_persistence_s": 60.0, "deviation_calm_s": 0.0, "deviation_refractory_s": 7200.0}
+    for name, value in settings.items():
         drive.params[name][0] = value
-    slow = SlowBaseline(tau=values["tau_s"], floor=3.0, height=2.0, refractory=7200.0)
-    level, now, steps = 70.0, 1_000_000.0, []
+    twins = {0: SlowSignal(tau=tau, floor=3.0), 3: SlowSignal(tau=tau, floor=1.5)}
+    condition = SlowCondition(t_on=60.0, t_off=0.0, hold=1e18)
+    bits: set[int] = set()
+    peak, peak_at, now, level, said = 0.0, -1e18, 1_000_000.0, 70.0, []
     for key in range(1, 900):
         now += every_s * rng.choice([1, 1, 1, 2, 30])
-        level += rng.gauss(0, 0.5) + (rng.choice([-30, 30]) if rng.random() < 0.01 else 0)
+        level += rng.gauss(0, 0.5) + (rng.choice([-40, 40]) if rng.random() < 0.01 else 0)
+        part = rng.choice([0, 3])
         value = round(level + rng.gauss(0, 3), 1)
-        steps.append(Reading(row=0, t_s=now, value=value, key=key))
-        slow.take(key, now, value)
-    drive.run([steps])
-    assert [(word, key) for key, _, word, _ in drive.said] == slow.said
-    state = drive.state
-    assert state["m"][0] == pytest.approx(slow.m, rel=1e-9)
-    assert state["v"][0] == pytest.approx(slow.v, rel=1e-9)
-    assert state["zs"][0] == pytest.approx(slow.smooth, rel=1e-6, abs=1e-9)
-    for hour in range(24):
-        assert state["mu"][0, hour] == pytest.approx(slow.mu[hour], rel=1e-9, nan_ok=True)
-        assert state["seen_s"][0, hour] == pytest.approx(slow.seen[hour])
+        drive.run([[Reading(row=0, t_s=now, value=value, key=2 * key, part=part), Beat(t_s=now, key=2 * key + 1)]])
+        twins[part].take(now, value)
+        scores = {one: score for one, twin in twins.items() if (score := twin.evidence(now, age)) is not None}
+        total = sum(scores.values())
+        high = total >= 3.0 and (condition.state != "ok" or now - peak_at >= 7200.0 or total > peak)
+        bits |= {one for one, score in scores.items() if score > 0} if high else set()
+        if high or (scores and bits <= set(scores)):
+            before = len(condition.said)
+            condition.take(2 * key + 1, now, high, False, total < 1.5, 0.0)
+            words = [word for word, _ in condition.said[before:]]
+            said += [(2 * key + 1, word) for word in words]
+            if "start" in words:
+                peak, peak_at = total, now
+            elif condition.state in ("active", "clearing"):
+                peak = max(peak, total)
+            if condition.state == "ok":
+                bits = set()
+        assert drive.state["sum"][0] == pytest.approx(total, rel=2e-3, abs=2e-3)
+    assert [(key, word) for key, _, word, _ in drive.said] == said
+    for at, twin in ((0, twins[0]), (2, twins[3])):
+        assert drive.state["core"][at * 5, 0] == pytest.approx(twin.m, rel=1e-4)
+        assert drive.state["zs"][0, at] == pytest.approx(twin.smooth, rel=1e-3, abs=1e-3)
+        for hour in range(24):
+            assert drive.state["mu"].reshape(1, 5, 24)[0, at, hour] == pytest.approx(twin.mu[hour], rel=1e-9, nan_ok=True)
+            assert drive.state["seen_s"].reshape(1, 5, 24)[0, at, hour] == pytest.approx(twin.seen[hour])
 
 
 def test_the_slow_horizon_moves_where_float32_would_not() -> None:
     """tau = 14 d fed with minute means: a lasting change of 4 arrives; at 1 Hz in float32 it would be rounded away."""
-    drive = Drive(detector("trend"), 1)
+    drive = Drive(detector("deviation"), 1)
     steps: list[Step] = []
     for day in range(28):
         for minute in range(60):
@@ -112,12 +132,11 @@ def test_the_slow_horizon_moves_where_float32_would_not() -> None:
 
 
 def test_a_burst_of_nonsense_does_not_poison_the_baseline() -> None:
-    drive = Drive(detector("trend"), 1)
+    drive = Drive(detector("deviation"), 1)
     rng = random.Random(5)
-    steps = [Reading(row=0, t_s=at * 10.0, value=70 + rng.gauss(0, 2), key=at + 1) for at in range(2_000)]
-    drive.run([steps])
+    drive.run([[Reading(row=0, t_s=at * 10.0, value=70 + rng.gauss(0, 2), key=at + 1) for at in range(2_000)]])
     drive.run([[Reading(row=0, t_s=20_000.0 + at * 10.0, value=250.0, key=5_000 + at) for at in range(5)]])
-    assert abs(drive.state["m"][0] - 70) < 4
+    assert abs(drive.state["core"][0, 0] - 70) < 4
 
 
 silences = st.lists(st.tuples(st.sampled_from([1, 5, 20, 41]), st.integers(-1, 2)), min_size=1, max_size=60)
@@ -192,12 +211,13 @@ def test_windows(pushes: list[tuple[int, int]]) -> None:
 
 @given(st.integers(0, 70))
 def test_tables_survive_bytes_and_refuse_others(rows: int) -> None:
-    one = detector("trend")
+    one = detector("deviation")
     table, other = Table(one.columns, 1), Table(one.columns, 1)
     table.ensure(rows)
     rng = np.random.default_rng(rows)
-    table["m"][:rows] = rng.normal(size=rows)
-    table["mu"][:rows] = rng.normal(size=(rows, 24))
+    table["sum"][:rows] = rng.normal(size=rows)
+    table["mu"][:rows] = rng.normal(size=(rows, 120))
+    table["core"][:, :rows] = rng.normal(size=(25, rows))
     data = table.pack(rows)
     assert other.unpack(data) == rows
     assert other.pack(rows) == data
@@ -206,4 +226,4 @@ def test_tables_survive_bytes_and_refuse_others(rows: int) -> None:
     if rows:
         with pytest.raises(TableError):
             other.unpack(data[:-1])
-    assert isnan(Table(one.columns, 4)["m"][0])
+    assert isnan(Table(one.columns, 4)["told"][0, 0])

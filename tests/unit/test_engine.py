@@ -11,7 +11,7 @@ from gateway.stream import checkpoint
 from gateway.vocabulary import AlertKind, Priority
 from tests.support.ward import NS, T0_NS, Mark, Origin, Phase, Quality, R, Run, Ward, block_of, said, series, ward
 
-RULES = ("limit.", "news2", "trend")
+RULES = ("limit.", "news2", "deviation")
 
 
 def clinical(run: Run) -> list[str]:
