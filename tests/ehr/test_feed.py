@@ -277,7 +277,7 @@ async def test_pruning(tmp_path: Path) -> None:
     async with house(tmp_path) as one:
         await one.say(registry({"dev-1": "R1"}))
         await one.journal.tick(START_NS, one.events.head)
-        await one.journal.append(block([*minute_rows("dev-1", 0, 1), *[("dev-1", "temp", 36.6, START_NS + n) for n in range(10)]]))
+        await one.journal.append(block([*minute_rows("dev-1", 0, 1), *[("dev-1", "temp", 36.6, START_NS + n * 61 * S) for n in range(10)]]))
         await one.journal.tick(START_NS + 100 * S, one.events.head)
         await one.feed()
 

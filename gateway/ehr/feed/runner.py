@@ -18,6 +18,7 @@ from gateway.ehr.base import outbox
 from gateway.ehr.base.items import FORMAT, NOBODY, Item, ItemKind, Row
 from gateway.ehr.base.outbox import Address
 from gateway.ehr.feed import alerts, vitals
+from gateway.ehr.feed.pace import Pace
 from gateway.events import EventRow, Events
 from gateway.journal import Journal, JournalGone
 from gateway.ops import Ops
@@ -77,6 +78,7 @@ class Feed:
         self._blocks: list[ReadingBlock] = []  # not looked at yet; the view is still theirs
         self._steps: list[Step] = []
         self._taken = 0
+        self._pace = Pace()
         self._tick_ns = 0
         self._flushed_ns = 0
         self._pruned_ns = 0
@@ -142,7 +144,7 @@ class Feed:
         """Readings become items under the view that was theirs."""
         blocks, self._blocks = self._blocks, []
         if blocks:
-            self._put(vitals.items_of(vitals.joined(blocks), self.view))
+            self._put(vitals.items_of(vitals.joined(blocks), self.view, self._pace))
             await asyncio.sleep(0)  # while catching up nothing else may wait long
 
     def _put(self, items: Sequence[Item]) -> None:

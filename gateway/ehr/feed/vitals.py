@@ -1,7 +1,7 @@
 """Readings of a block as items: pure. What is summarised, what goes one by one, and what never leaves.
 
-- Continuous quantities become one item per (device, quantity, minute, resident); spot, stored and event readings one each; the pressures
-  of one frame one together, with the meal beside the glucose of the same frame.
+- Continuous quantities, and whatever else comes as a stream (pace.py), become one item per (device, quantity, minute, resident); other
+  spot, stored and event readings one each; the pressures of one frame one together, with the meal beside the glucose of the same frame.
 - Not in a health record: status values (battery, motion ...), waveforms, retained and future-stamped messages, stored records whose
   time is lost, control solution, minutes without any value.
 - Identity is what was received: device, then boot id and sequence; without those the device's time and the bytes; without a time the
@@ -23,6 +23,7 @@ from devices.codes import QUANTITIES, Kind
 from devices.model import Quality
 from gateway.clock import NS_PER_S
 from gateway.ehr.base.items import FORMAT, NOBODY, Item, ItemKind
+from gateway.ehr.feed.pace import Pace
 from gateway.readings import FrameRow, Mark, ReadingBlock
 from gateway.registry.view import RegistryView
 from gateway.vocabulary import Origin
@@ -36,12 +37,14 @@ _CONTINUOUS, _SPOT, _EVENT = (list(Kind).index(kind) for kind in (Kind.CONTINUOU
 _INDEX = {row.key: row.index for row in QUANTITIES}
 _PRESSURES = {_INDEX[key]: key for key in ("sbp", "dbp", "map")}
 _GLUCOSE, _MEAL, _PULSE = _INDEX["glucose"], _INDEX["meal_context"], _INDEX["pulse"]
+# Events are single by nature, and pressures belong together.
+_CAN_STREAM = np.array([row.kind in (Kind.SPOT, Kind.CONTINUOUS) and row.index not in _PRESSURES for row in QUANTITIES])
 _NEVER = int(Mark.RETAINED | Mark.FUTURE)
 _LOST_TIME = int(Mark.BAD_CLOCK | Mark.UNCLOCKED)
 
 
-def items_of(block: ReadingBlock, view: RegistryView) -> list[Item]:
-    """Items of a block; the residents are those whom `view` knows."""
+def items_of(block: ReadingBlock, view: RegistryView, pace: Pace | None = None) -> list[Item]:
+    """Items of a block; the residents are those whom `view` knows. `pace` remembers the series from block to block."""
     kinds = _KINDS[block.quantity]
     stored = (block.mark & int(Mark.STORED)) != 0
     usable = (block.mark & _NEVER) == 0
@@ -49,6 +52,9 @@ def items_of(block: ReadingBlock, view: RegistryView) -> list[Item]:
     usable &= (block.quality & int(Quality.CONTROL_SOLUTION | Quality.WAVE)) == 0
     continuous = usable & (kinds == _CONTINUOUS) & ~stored
     single = usable & ~continuous & ((kinds == _SPOT) | (kinds == _EVENT) | (stored & (kinds == _CONTINUOUS)))
+    able = np.flatnonzero(single & _CAN_STREAM[block.quantity])
+    streaming = able[(pace or Pace()).streams(block, able, view)]
+    continuous[streaming], single[streaming] = True, False
     found: list[Item] = []
     if continuous.any():
         found.extend(_minutes(block, np.flatnonzero(continuous), view))
