@@ -3,60 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import random
-import re
 import secrets
 import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from gateway.brokerlog import LogWatch
-from gateway.clock import NS_PER_S, Clock
+from gateway.authority import Authority, mqtt_name
+from gateway.brokerconf import INTERNAL_USER, BrokerError, BrokerOptions, User, certificate_users, config_text, device_users
+from gateway.brokerlog import LogWatch, Refusal
+from gateway.certificates import private_file
+from gateway.clock import NS_PER_S, Clock, wait_for_event
 from gateway.ops import Ops
 
 LOG = logging.getLogger("anxin.broker")
-INTERNAL_USER = "anxin-gateway"
 READY_S = 15.0
 BACKOFF_CAP_S = 15.0
 GATHER_S = 0.1  # changes within it are one reload
 SETTLE_S = 10.0  # so long after a start a reload waits for our own sessions
 RELOAD_S = 5.0
-_DEVICE = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_BCRYPT = re.compile(r"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}")
+LOOK_AGAIN_S = 60.0  # certificates end and are renewed without a word
 # PR_SET_PDEATHSIG is set between fork and exec by a tiny interpreter, because code in a forked child of a threaded process may deadlock.
 _LAUNCHER = (
     "import ctypes,os,sys;ctypes.CDLL(None).prctl(1,15);"
     "os.getppid()==int(sys.argv[1]) or sys.exit(75);os.execv(sys.argv[2],sys.argv[2:])"
 )
 
+__all__ = ["Broker", "BrokerError", "BrokerOptions", "find_binary", "free_port"]
 Users = Callable[[], Sequence[tuple[str, str]]]
-
-
-class BrokerError(RuntimeError):
-    """The broker cannot be started; the text says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerOptions:
-    """How the embedded broker runs; `port` 0 = any free one, chosen at the first start."""
-
-    host: str = "127.0.0.1"
-    port: int = 1883
-    in_flight: int = 4000  # unacknowledged messages towards the gateway, per filter
-    max_payload: int = 256 * 1024 + 1024  # the envelope's limit and the MQTT head
-    store_mib: int = 1024  # what a gateway that takes nothing may fill; then publishers get no PUBACK
-    ack_wait_s: int = 30
-    certificate: Path | None = None
-    key: Path | None = None
 
 
 def find_binary() -> Path:
@@ -86,15 +67,20 @@ class Broker:
     """
 
     def __init__(
-        self, folder: Path, options: BrokerOptions, users: Users, clock: Clock, ops: Ops, *, expects: Sequence[str] = ()
-    ) -> None:
+        self, folder: Path, options: BrokerOptions, users: Users, clock: Clock, ops: Ops, *, expects: Sequence[str] = (),
+        certificates: Users = tuple, refused: Callable[[Refusal], None] | None = None,
+    ) -> None:  # fmt: skip
         self.folder = folder
         self.options = options
         self.port = options.port or free_port(options.host)
         self.username = INTERNAL_USER
         self.password = ""
         self.pid: int | None = None
-        self._users = users
+        self._users = users  # (device, bcrypt hash of its token)
+        self._certificates = certificates  # (device, serial)
+        self._refused = refused
+        self._own_serial = ""
+        self._own_pair: tuple[Path, Path] | None = None
         self._clock = clock
         self._ops = ops
         self._expects = frozenset(expects)
@@ -115,8 +101,9 @@ class Broker:
 
     def own_connection(self) -> dict[str, Any]:
         """How the gateway itself reaches it, as fields of the MQTT door's options."""
+        certificate, key = self._own_pair or (None, None)
         login = {"host": self.host, "port": self.port, "username": self.username, "password": self.password}
-        return {**login, "ca_file": None, "certificate": None, "key": None, "pinned": self.options.certificate}
+        return {**login, "ca_file": None, "certificate": certificate, "key": key, "pinned": self.options.certificate}
 
     @property
     def _config(self) -> Path:
@@ -130,8 +117,11 @@ class Broker:
         """Start it and return when it listens; from then on it is supervised."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.password = self._own_password()
+        if self.options.authority is not None:
+            *pair, self._own_serial = Authority(self.options.authority.parent, self._clock).own_client(self.folder)
+            self._own_pair = (pair[0], pair[1])
         await self._replace_stale()
-        self._watch = watch = LogWatch(self._log_file, self._clock, self._ops)
+        self._watch = watch = LogWatch(self._log_file, self._clock, self._ops, refused=self._refused)
         await self._launch()
         jobs = {"broker": self._supervise(), "broker-log": watch.run(), "broker-reload": self._reload_changes(watch)}
         self._tasks = [asyncio.create_task(job, name=name) for name, job in jobs.items()]
@@ -153,7 +143,7 @@ class Broker:
 
     async def _reload_changes(self, watch: LogWatch) -> None:
         while True:
-            await self._changed.wait()
+            await wait_for_event(self._clock, self._changed, LOOK_AGAIN_S)
             await self._clock.sleep(GATHER_S)
             if not self._standing >= self._expects and self._clock.monotonic_ns() - self._started_ns < SETTLE_S * NS_PER_S:
                 continue
@@ -163,7 +153,7 @@ class Broker:
                 continue  # a new process reads it anyway
             watch.poll()
             loads = watch.loads
-            _write_private(self._config, text)
+            private_file(self._config, text)
             process.send_signal(signal.SIGHUP)
             if await self._took(watch, loads):
                 self._loaded = text
@@ -202,45 +192,21 @@ class Broker:
     def _own_password(self) -> str:
         path = self.folder / "internal.secret"
         if not path.exists():
-            _write_private(path, secrets.token_urlsafe(32))
+            private_file(path, secrets.token_urlsafe(32))
         return path.read_text(encoding="ascii").strip()
 
     def _config_text(self) -> str:
-        o, quote = self.options, json.dumps
-        users = [f"{{user: {quote(self.username)}, password: {quote(self.password)}}}"]
-        for device, bcrypt_hash in self._users() if self._admits else ():
-            if not _DEVICE.fullmatch(device) or not _BCRYPT.fullmatch(bcrypt_hash):
-                raise BrokerError("a device's credentials are malformed: issue its token again")
-            publish = ", ".join(quote(f"anxin.{kind}.{device}") for kind in ("up", "call", "senml"))
-            users.append(
-                f"{{user: {quote(device)}, password: {quote(bcrypt_hash)}, "
-                f"permissions: {{publish: [{publish}], subscribe: [{quote(f'anxin.ack.{device}')}]}}}}"
-            )
-        tls = ""
-        if o.certificate is not None and o.key is not None:
-            tls = f", tls {{ cert_file: {quote(str(o.certificate))}, key_file: {quote(str(o.key))} }}"
-        limits = f"max_memory_store: 16MB, max_file_store: {o.store_mib}MB"
-        listen = f"[{o.host}]:{self.port}" if ":" in o.host else f"{o.host}:{self.port}"
-        return "\n".join((
-            'server_name: "anxin_edge"',
-            'listen: "127.0.0.1:-1"',
-            f"max_payload: {o.max_payload}",
-            f"pid_file: {quote(str(self.folder / 'nats.pid'))}",
-            f"log_file: {quote(str(self._log_file))}",
-            "logfile_size_limit: 4MB",
-            "logfile_max_num: 2",
-            "logtime_utc: true",
-            f"jetstream {{ store_dir: {quote(str(self.folder / 'store'))}, sync_interval: always, {limits} }}",
-            f'mqtt {{ listen: {quote(listen)}, ack_wait: "{o.ack_wait_s}s", max_ack_pending: {o.in_flight}{tls} }}',
-            "authorization { users: [",
-            *(f"  {user}" for user in users),
-            "] }",
-            "",
-        ))
+        if self.options.authority is None:
+            users = [User(name=self.username, password=self.password, device=None)]
+            users += device_users(self._users()) if self._admits else []
+        else:
+            users = [User(name=mqtt_name(self._own_serial), password=self.password, device=None)]
+            users += certificate_users(self._certificates()) if self._admits else []
+        return config_text(self.folder, self.options, self.port, users)
 
     async def _launch(self) -> None:
         self._loaded = self._config_text()
-        _write_private(self._config, self._loaded)
+        private_file(self._config, self._loaded)
         self._standing.clear()
         binary = str(find_binary())
         with (self.folder / "nats.err").open("wb") as err:
@@ -317,13 +283,6 @@ class Broker:
                     return
                 await self._clock.sleep(0.05)
         raise BrokerError(f"process {pid} is a nats-server of an earlier run on {self.folder} and cannot be ended: end it by hand")
-
-
-def _write_private(path: Path, text: str) -> None:
-    part = path.with_suffix(".part")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    part.replace(path)
 
 
 def _is_ours(pid: int, config: Path) -> bool:

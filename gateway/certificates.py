@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from pathlib import Path
+
+
+def private_file(path: Path, text: str, mode: int = 0o600) -> None:
+    """Write a file that others cannot read (unless `mode` says so), whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
+        file.write(text)
+    part.replace(path)
 
 
 def leaf(path: Path) -> bytes:
@@ -15,8 +25,10 @@ def leaf(path: Path) -> bytes:
     return ssl.PEM_cert_to_DER_cert(text[begin : end + len(ssl.PEM_FOOTER)])
 
 
-def unchecked() -> ssl.SSLContext:
-    """A client's context for those who compare the certificate themselves before they say anything."""
+def unchecked(certificate: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
+    """A client's context for those who compare the server's certificate themselves before they say anything."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if certificate is not None:
+        context.load_cert_chain(certificate, key)
     return context

@@ -56,9 +56,16 @@ class Mqtt(Encrypted):
     username: str = ""
     password_file: Path | None = None
     ca_file: Path | None = None  # who signed another broker's certificate; the embedded one is known by the certificate itself
+    client_certificates: bool = False  # embedded broker: only devices with a certificate of ours (`anxin certs`); tokens are for HTTP then
     client_id: str = "anxin-gateway"
     in_flight: int = Field(default=4000, ge=10, le=60_000)
     redeliver_s: int = Field(default=30, ge=5, le=600)  # embedded broker: what was delivered and not acknowledged comes again after this
+
+    @model_validator(mode="after")
+    def _shows_one(self) -> Self:
+        if self.client_certificates and (not self.embedded or self.certificate is None):
+            raise ValueError("client_certificates: for the embedded broker, which needs a certificate and key of its own then")
+        return self
 
 
 class Ble(Section):

@@ -9,6 +9,7 @@ from gateway import audit as audit_log
 from gateway import deadletter, events, links, pins, standing_tests
 from gateway.alerts import records
 from gateway.audit import Audit
+from gateway.authority import Authority
 from gateway.clock import Clock
 from gateway.collect.ble import book as ble_book
 from gateway.config import Config, load
@@ -16,7 +17,7 @@ from gateway.control import FolderLock
 from gateway.events import Events
 from gateway.notify import outbox
 from gateway.ops import Ops
-from gateway.registry import accounts, credentials, tx
+from gateway.registry import accounts, credentials, enrolment, tx
 from gateway.registry.accounts import Accounts
 from gateway.registry.credentials import DeviceTokens
 from gateway.registry.registry import Registry
@@ -28,6 +29,7 @@ COMPONENTS = (
     tx.COMPONENT,
     accounts.COMPONENT,
     credentials.COMPONENT,
+    enrolment.COMPONENT,
     records.COMPONENT,
     outbox.COMPONENT,
     audit_log.COMPONENT,
@@ -55,6 +57,7 @@ class Core:
     registry: Registry
     accounts: Accounts
     tokens: DeviceTokens
+    authority: Authority
 
     @classmethod
     def open(cls, data_dir: Path, clock: Clock, ops: Ops) -> Core:
@@ -87,6 +90,7 @@ class Core:
             registry=registry,
             accounts=Accounts(registry, store, clock),
             tokens=DeviceTokens(registry, store),
+            authority=Authority(data_dir / "certs", clock),
         )
 
     def close(self) -> None:

@@ -11,19 +11,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gateway import chores, deadletter, office_alarms, systemd
+from gateway import chores, deadletter, mqtt_doors, office_alarms, systemd
 from gateway.alarm_path import alarm_path, watchdog
 from gateway.alerts.desk import AlertDesk
 from gateway.api.app import ApiSettings, close_streams, create_app
-from gateway.broker import Broker, BrokerError, BrokerOptions
+from gateway.broker import Broker, BrokerError
+from gateway.certwatch import CertificateWatch
 from gateway.clock import SystemClock
 from gateway.collect.http import HttpCollector
-from gateway.collect.mqtt import MqttCollector, MqttOptions
+from gateway.collect.mqtt import MqttCollector
 from gateway.commands import CommandParts, Commands
 from gateway.config import Ble, Mqtt, Web
 from gateway.control import serve as serve_control
 from gateway.control import socket_path
 from gateway.core import MIB, Core
+from gateway.enrol import Enrolment
 from gateway.frames import Collector
 from gateway.health_record import HealthRecord
 from gateway.histories import Histories
@@ -148,6 +150,7 @@ class _Builder:
         self._stack.push_async_callback(web.stop)
         self._task("web", web.wait())
         await self._control(journal, runner, intake, ledger, histories, record, desk, started_ns)
+        self._task("certificates", self._certificates(broker, web).run())
         self._task("backups", chores.backups(lambda: perform(core, "backup", {}), config.backup.every_s, clock, ops))
         ended = asyncio.create_task(chores.first_to_end(self._tasks), name="first-to-end")
         self._stack.callback(ended.cancel)
@@ -198,45 +201,17 @@ class _Builder:
             await watchdog(core, self._stack)
 
     async def _mqtt_doors(self) -> tuple[Broker | None, list[MqttCollector]]:
+        try:
+            return await mqtt_doors.opened(self._core, self._stack, self._task)
+        except BrokerError as error:
+            raise StartError(str(error)) from error
+
+    def _certificates(self, broker: Broker | None, web: WebServer) -> CertificateWatch:
         core = self._core
-        mqtt = core.config.mqtt
-        options = [
-            MqttOptions(name="mqtt", filters=("anxin/up/+", "anxin/senml/+"), client_id=mqtt.client_id, **self._connection(mqtt)),
-            MqttOptions(
-                name="mqtt.calls", filters=("anxin/call/+",), client_id=f"{mqtt.client_id}-calls", priority=True, **self._connection(mqtt)
-            ),
-        ]
-        broker = None
-        if mqtt.embedded:
-            broker = Broker(
-                core.data_dir / "nats",
-                BrokerOptions(
-                    host=mqtt.host,
-                    port=mqtt.port,
-                    in_flight=mqtt.in_flight,
-                    ack_wait_s=mqtt.redeliver_s,
-                    certificate=mqtt.certificate,
-                    key=mqtt.key,
-                ),
-                core.tokens.mqtt_users,
-                core.clock,
-                core.ops,
-                expects=tuple(option.name for option in options),
-            )
-            try:
-                await broker.start()
-            except BrokerError as error:
-                raise StartError(str(error)) from error
-            self._stack.push_async_callback(broker.stop)
-            own = broker.own_connection()
-            options = [replace(option, protocol="3.1.1", ack_qos=0, **own) for option in options]  # QoS 1 would cost a disk sync each
-            self._task("broker-users", chores.follow_devices(core.events, broker.refresh))
-        doors = [
-            MqttCollector(option, core.clock, core.ops, subscribed=None if broker is None else broker.subscribed) for option in options
-        ]
-        for door in doors:
-            self._stack.push_async_callback(door.close)
-        return broker, doors
+        files = {"web": core.config.web.certificate, "mqtt": core.config.mqtt.certificate, "ca": core.authority.ca_file}
+        present = {name: path for name, path in files.items() if path is not None and path.exists()}
+        renewed = {"web": web.renew} | ({} if broker is None else {"mqtt": broker.refresh})
+        return CertificateWatch(present, renewed, core.clock, core.ops)
 
     def _ble_doors(self) -> list[Collector]:
         core = self._core
@@ -247,21 +222,6 @@ class _Builder:
         made = door(core.config.ble, core.registry, core.store, core.clock, core.ops)
         self._stack.push_async_callback(made.close)
         return [made]
-
-    def _connection(self, mqtt: Mqtt) -> dict[str, Any]:
-        password = mqtt.password_file.read_text(encoding="utf-8").strip() if mqtt.password_file is not None else ""
-        return {
-            "state_dir": self._core.data_dir / "run",
-            "host": mqtt.host,
-            "port": mqtt.port,
-            "protocol": mqtt.protocol,
-            "username": mqtt.username,
-            "password": password,
-            "ca_file": mqtt.ca_file,
-            "certificate": mqtt.certificate,
-            "key": mqtt.key,
-            "in_flight": mqtt.in_flight,
-        }
 
     def _web(
         self,
@@ -302,9 +262,10 @@ class _Builder:
                 retry_dead_letter=lambda letter: _retry(core, intake, letter),
             )
         )
+        machines = (http.router, Enrolment(core, lambda: mqtt_doors.reached(core.config)).router)
         web = core.config.web
         settings = ApiSettings(public_url=web.public_url or url, http_lan=web.http_lan)
-        app = create_app(query, commands, clock=core.clock, ops=core.ops, settings=settings, machine_routers=(http.router,))
+        app = create_app(query, commands, clock=core.clock, ops=core.ops, settings=settings, machine_routers=machines)
         return WebServer(app, listener, certificate=web.certificate, key=web.key, before_stop=lambda: close_streams(app))
 
     async def _histories(self, journal: Journal) -> Histories:

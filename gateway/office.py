@@ -15,6 +15,7 @@ from gateway.core import Core
 from gateway.identity import Identity
 from gateway.intake import hashes_of
 from gateway.ledger import JournalFiles, Ledger
+from gateway.office_devices import DEVICE_JOBS
 from gateway.registry import bindings, residents
 from gateway.registry import csv_import as tables
 from gateway.registry.errors import RegistryError
@@ -231,6 +232,7 @@ JOBS: dict[str, Job] = {
     "device.token": device_token,
     "device.bind": device_bind,
     "device.unbind": device_unbind,
+    **DEVICE_JOBS,
     "residents.merge": residents_merge,
     "inbox": inbox,
     "import": csv_import,

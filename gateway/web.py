@@ -35,6 +35,7 @@ class Web:
     ) -> None:
         self._before_stop = before_stop
         self._socket = listener
+        self._pair = None if certificate is None or key is None else (certificate, key)
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -62,6 +63,12 @@ class Web:
                     raise WebError(f"[web] certificate and key in anxin.toml: {error.strerror or error}") from error
                 raise WebError("the web server ended while it started")
             await clock.sleep(0.01)
+
+    def renew(self) -> None:
+        """Show the certificate as its file is now to all who come from now on."""
+        context = self._server.config.ssl
+        if context is not None and self._pair is not None:
+            context.load_cert_chain(*self._pair)
 
     async def wait(self) -> None:
         """Return when the server has ended."""

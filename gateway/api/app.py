@@ -107,7 +107,7 @@ def close_streams(app: FastAPI) -> None:
 
 
 def _with_middleware(app: FastAPI, settings: ApiSettings) -> None:
-    machine = (f"{API}/ingest/",)
+    machine = (f"{API}/ingest/", f"{API}/enrol/")
     url = urlsplit(settings.public_url)
     origin = f"{url.scheme}://{url.netloc}" if url.scheme and url.netloc else None
     cookie = LAN_COOKIE if settings.http_lan else TLS_COOKIE

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import alarms, change, ehr, look, residents, start
+from gateway.cli import alarms, change, devices, ehr, look, residents, start
 from gateway.cli.say import WRONG, Voice
 
 DEFAULT_DATA = "anxin-data"
@@ -40,6 +40,7 @@ start.install(app)
 look.install(app)
 change.install(app)
 residents.install(app)
+devices.install(app)
 ehr.install(app)
 alarms.install(app)
 

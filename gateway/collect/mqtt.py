@@ -215,7 +215,7 @@ class _Link:
             # The embedded broker shows what it read when it started, we may read what has been renewed since: both are its own.
             self._pins |= {leaf(o.pinned)}
             client.pins = self._pins
-            client.tls_set_context(unchecked())
+            client.tls_set_context(unchecked(o.certificate, o.key))
         elif o.ca_file is not None or o.certificate is not None:
             ca, certificate, key = (None if path is None else str(path) for path in (o.ca_file, o.certificate, o.key))
             client.tls_set(ca_certs=ca, certfile=certificate, keyfile=key)  # without a CA file: those of the system

@@ -126,7 +126,7 @@ class Publisher:
 class Mosquitto:
     """Mosquitto with the settings that keep messages (platform notes: its defaults drop them)."""
 
-    def __init__(self, folder: Path, port: int | None = None, extra: str = "") -> None:
+    def __init__(self, folder: Path, port: int | None = None, extra: str = "", log_types: Sequence[str] = ("none",)) -> None:
         self.port = port or free_port()
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o777)  # it drops its rights when root starts it
@@ -134,7 +134,8 @@ class Mosquitto:
         listener = extra if "listener" in extra else f"listener {self.port} 127.0.0.1\nallow_anonymous true\n{extra}"
         self._config.write_text(
             f"{listener}\nset_tcp_nodelay true\nmax_queued_messages 0\nmax_inflight_messages 4000\n"
-            f"persistence true\npersistence_location {folder}/\nautosave_interval 1\nlog_type none\nuser root\n"
+            f"persistence true\npersistence_location {folder}/\nautosave_interval 1\nuser root\n"
+            + "".join(f"log_type {kind}\n" for kind in log_types)
         )
         self.process: subprocess.Popen[bytes] | None = None
         self.start()
@@ -161,8 +162,8 @@ class Mosquitto:
 
 
 @contextlib.contextmanager
-def mosquitto(folder: Path, extra: str = "") -> Iterator[Mosquitto]:
-    broker = Mosquitto(folder, extra=extra)
+def mosquitto(folder: Path, extra: str = "", port: int | None = None, log_types: Sequence[str] = ("none",)) -> Iterator[Mosquitto]:
+    broker = Mosquitto(folder, port, extra, log_types)
     try:
         yield broker
     finally:

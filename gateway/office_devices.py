@@ -1,0 +1,86 @@
+"""What an operator does with devices' secrets and the house's certificates from the command line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gateway import authority
+from gateway.clock import NS_PER_S
+from gateway.core import Core
+from gateway.registry import bindings, enrolment
+from gateway.registry.enrolment import Certificate
+from gateway.vocabulary import Actor
+
+OPERATOR = Actor(id="command-line", name="command line")
+
+
+async def listed(core: Core, _args: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every device with how it comes in."""
+    now_ns, view = core.clock.now_ns(), core.registry.view
+    live = await core.store.read(lambda conn: enrolment.live_certificates(conn, now_ns))
+    with_token = {device for device, _ in core.tokens.mqtt_users()}
+    until: dict[str, int] = {}
+    for row in live:
+        until[row.device_id] = max(until.get(row.device_id, 0), row.not_after_ns)
+    return [
+        {
+            "device": device.id, "model": device.model, "status": device.status, "resident": view.resident_of(device.id, now_ns),
+            "token": device.id in with_token, "certificate_until": _day(until[device.id]) if device.id in until else None,
+        }
+        for device in sorted(view.devices.values(), key=lambda device: device.id)
+    ]  # fmt: skip
+
+
+async def enrol(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
+    """A one-time code for a device, shown once; with `new` an unknown device is entered first."""
+    device, valid_s = str(args["device"]), int(args["valid_s"])
+    if args.get("new") and device not in core.registry.view.devices:
+        await core.registry.do(OPERATOR, bindings.set_device, device, quantities=())
+    code = await core.registry.do(OPERATOR, enrolment.issue_code, device, valid_s)
+    return {"device": device, "code": code, "valid_s": valid_s, "path": f"/api/v1/enrol/{device}"}
+
+
+async def revoke(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Take all secrets of a device away; live sessions at the embedded broker end at once."""
+    taken = await core.registry.do(OPERATOR, enrolment.revoke, str(args["device"]))
+    return {"device": args["device"], "taken": taken, "crl": await _revocations(core)}
+
+
+async def certificate(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Sign a device's request that was brought by hand."""
+    device, days = str(args["device"]), int(args["days"])
+    request = await asyncio.to_thread(Path(str(args["csr"])).read_bytes)
+    issued = await asyncio.to_thread(core.authority.device, device, request, days)
+    row = Certificate(device_id=device, serial=issued.serial, not_after_ns=issued.not_after_ns)
+    await core.registry.do(OPERATOR, enrolment.put_certificate, row)
+    await _revocations(core)
+    return {"device": device, "serial": issued.serial, "until": _day(issued.not_after_ns), "certificate": issued.certificate_pem}
+
+
+async def _revocations(core: Core) -> str | None:
+    """Write the list of revoked certificates anew, for brokers that read one."""
+    if not core.authority.exists:
+        return None
+    now_ns = core.clock.now_ns()
+    rows = await core.store.read(lambda conn: enrolment.revoked_serials(conn, now_ns))
+    return str(await asyncio.to_thread(core.authority.write_revocations, rows))
+
+
+def _day(t_ns: int) -> str:
+    return datetime.fromtimestamp(t_ns // NS_PER_S, UTC).date().isoformat()
+
+
+def shown(path: Path, now_ns: int) -> dict[str, Any]:
+    """A certificate file as a row: whose, until when, how many days."""
+    found = authority.read(path)
+    return {
+        "file": str(path), "subject": found.subject.rfc4514_string(), "until": found.not_valid_after_utc.date().isoformat(),
+        "days": authority.days_left(path, now_ns),
+    }  # fmt: skip
+
+
+DEVICE_JOBS = {"devices.list": listed, "devices.enrol": enrol, "devices.revoke": revoke, "certs.device": certificate}
