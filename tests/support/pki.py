@@ -80,4 +80,18 @@ def subscribe(sock: socket.socket, topic: str) -> int:
     """The broker's answer to a subscription: 0x80 is no, 0 to 2 the granted QoS."""
     body = struct.pack(">HH", 1, len(topic)) + topic.encode() + b"\x01"
     sock.sendall(bytes([0x82, len(body)]) + body)
-    return sock.recv(5)[4]
+    while True:  # messages may come before the answer
+        kind, length = _exactly(sock, 2)
+        rest = _exactly(sock, length)
+        if kind == 0x90:
+            return rest[2]
+
+
+def _exactly(sock: socket.socket, count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        part = sock.recv(count - len(data))
+        if not part:
+            raise ConnectionResetError("closed by the broker")
+        data += part
+    return data
