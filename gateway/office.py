@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import backup as archives
-from gateway import deadletter, health_record, office_alarms
+from gateway import deadletter, health_record, office_alarms, office_policies
 from gateway.alerts.desk import AlertDesk
 from gateway.core import Core
 from gateway.identity import Identity
@@ -211,15 +211,19 @@ async def ehr_send(core: Core, args: Mapping[str, Any]) -> Any:
 
 
 async def backup(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
-    """An archive of the store with its keys; old ones are thinned out."""
+    """An archive of the store with its keys, the history as asked for (else when it is due); old ones are thinned out."""
     target = core.config.backup.folder or core.data_dir / "backups"
     if args.get("folder"):
         target = Path(args["folder"])
-    return await asyncio.to_thread(_backup, core, target)
+    return await asyncio.to_thread(_backup, core, target, args.get("history"))
 
 
-def _backup(core: Core, target: Path) -> dict[str, Any]:
-    others = [name for name in ("anxin.toml", "keys/audit.key", "audit-checkpoints.ndjson") if (core.data_dir / name).is_file()]
+def _backup(core: Core, target: Path, history: bool | None) -> dict[str, Any]:
+    names = ["anxin.toml", "keys/audit.key", "audit-checkpoints.ndjson", health_record.FILE_NAME]
+    age_s = archives.history_age_s(target, core.clock.now_ns())
+    if history or (history is None and (age_s is None or age_s >= core.config.backup.history_every_s)):
+        names.append(archives.HISTORY)
+    others = [name for name in names if (core.data_dir / name).is_file()]
     path = archives.backup(core.data_dir, target, clock=core.clock, others=others)
     return {"archive": str(path), "removed": list(archives.prune(target))}
 
@@ -247,6 +251,7 @@ JOBS: dict[str, Job] = {
     "ehr.deadletter": ehr_deadletter,
     "ehr.send": ehr_send,
     **office_alarms.JOBS,
+    **office_policies.JOBS,
 }
 
 

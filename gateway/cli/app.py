@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import alarms, change, devices, ehr, look, residents, start
+from gateway.cli import alarms, change, devices, ehr, look, policies, residents, start
 from gateway.cli.say import WRONG, Voice
 
 DEFAULT_DATA = "anxin-data"
@@ -43,6 +43,7 @@ residents.install(app)
 devices.install(app)
 ehr.install(app)
 alarms.install(app)
+policies.install(app)
 
 
 def main() -> None:

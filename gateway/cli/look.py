@@ -1,4 +1,4 @@
-"""Commands that only look: status, ledger, audit, dead letters, alerts, why, doctor."""
+"""Commands that only look: status, ledger, audit, dead letters, alerts, doctor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def install(app: typer.Typer) -> None:
     """Add these commands."""
     app.add_typer(audit, name="audit")
     app.add_typer(deadletter, name="deadletter")
-    for command in (status, ledger, alerts, why, doctor, asyncapi):
+    for command in (status, ledger, alerts, doctor, asyncapi):
         app.command()(command)
 
 
@@ -77,25 +77,6 @@ def alerts(context: typer.Context) -> None:
         ("claimed_name", "谁在处理", "owner"),
     ]
     voice.table(rows, columns, empty=("没有未结束的提醒。", "No open alerts."))
-
-
-def why(context: typer.Context, alert: Annotated[str, typer.Argument(help="Alert id, see anxin alerts.")]) -> None:
-    """谁收到了提醒，谁没有，为什么。 Who was told of an alert, who was not, and why."""
-    voice: Voice = context.obj
-    found = do(voice, "why", alert=alert)
-    rows = [row | {"time": _time(row.get("t_ns"))} for row in found["told"]]
-    columns = [
-        ("time", "时间", "time"),
-        ("transition", "步骤", "step"),
-        ("name", "人员", "person"),
-        ("channel", "渠道", "channel"),
-        ("told", "已通知", "told"),
-        ("reason", "原因", "reason"),
-    ]
-    if voice.json:
-        voice.result(found)
-    else:
-        voice.table(rows, columns, empty=("没有记录。", "Nothing on record."))
 
 
 @audit.command("verify")
