@@ -2,6 +2,8 @@
 
 Archive format 1: a zip with `manifest.json` {format, created_ns, files: [{name, bytes, sha256, database}]} and the files
 under their names in the data folder. Databases are copied by SQLite's online backup, so the gateway may go on writing.
+The store, its keys and the outbox of the health record go into every archive. The history is large and only grows at its end: it goes into
+the archives whose names say so, which a restore of any other archive takes it from.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ MANIFEST = "manifest.json"
 KEEP = (7, 4, 12)  # newest of each day, week and month that have one
 _CHUNK = 1 << 20
 _MANIFEST_BYTES = 1 << 20
-_NAME = re.compile(r"anxin-(\d{8}T\d{6})Z(-\d+)?\.zip")
+HISTORY = "history.sqlite"
+KEEP_HISTORY = 2  # newest archives with the history
+_NAME = re.compile(r"anxin-(\d{8}T\d{6})Z(-\d+)?(\.history)?\.zip")
 _MAGIC = b"SQLite format 3\0"
 
 Progress = Callable[[str, int, int], None]  # (file, done, of)
@@ -49,12 +53,16 @@ class _Entry:
 def backup(data_dir: Path, target: Path, *, clock: Clock, others: Sequence[str] = (), progress: Progress | None = None) -> Path:
     """Write an archive of store.sqlite and `others` (names in the data folder) into the folder `target`; returns its path."""
     names = (STORE, *others)
+    size = 0
     for name in names:
         if not (data_dir / _safe(name)).is_file():
             raise StoreError(f"{data_dir / name} is not there: nothing was backed up")
+        size += (data_dir / name).stat().st_size
     schema.make_folder(target)
+    if shutil.disk_usage(target).free < 2 * size:  # a copy and the archive
+        raise StoreError(f"{target} has no room for a backup of {size >> 20} MiB: nothing was backed up")
     now_ns = clock.now_ns()
-    archive = _free_name(target, now_ns)
+    archive = _free_name(target, now_ns, ".history" if HISTORY in names else "")
     part = archive.with_name(archive.name + ".part")
     try:
         with tempfile.TemporaryDirectory(prefix=".backup-", dir=target) as scratch:
@@ -72,7 +80,10 @@ def backup(data_dir: Path, target: Path, *, clock: Clock, others: Sequence[str] 
 
 
 def restore(archive: Path, folder: Path, *, progress: Progress | None = None) -> tuple[str, ...]:
-    """Bring an archive back into an empty folder, check it, give each database a new lineage; returns the files' names."""
+    """Bring an archive back into an empty folder, check it, give each database a new lineage; returns the files' names.
+
+    The history comes from the newest archive beside it that has one and is no younger.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StoreError(f"{folder} is not empty: restore into an empty folder, then point the gateway to it")
     made = not folder.exists()
@@ -82,6 +93,12 @@ def restore(archive: Path, folder: Path, *, progress: Progress | None = None) ->
             entries = _read_manifest(bundle, archive)
             for entry in entries:
                 _extract(bundle, entry, folder / entry.name, progress)
+        if all(entry.name != HISTORY for entry in entries) and (other := _history_beside(archive)) is not None:
+            with zipfile.ZipFile(other) as bundle:
+                added = [entry for entry in _read_manifest(bundle, other) if entry.name == HISTORY]
+                for entry in added:
+                    _extract(bundle, entry, folder / entry.name, progress)
+            entries += added
         for entry in entries:
             if entry.database:
                 _renew(folder / entry.name)
@@ -96,22 +113,48 @@ def restore(archive: Path, folder: Path, *, progress: Progress | None = None) ->
 
 def prune(target: Path, keep: tuple[int, int, int] = KEEP) -> tuple[str, ...]:
     """Remove archives beyond the newest of the last `keep` days, weeks and months; returns the removed names."""
-    found: list[tuple[datetime, int, Path]] = []
-    for path in target.iterdir():
-        if match := _NAME.fullmatch(path.name):
-            stamp = datetime.strptime(match[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
-            found.append((stamp, int((match[2] or "-1")[1:]), path))
-    found.sort(reverse=True)
-    kept: set[Path] = set()
+    everything = _found(target)
+    with_history = [one for one in everything if _has_history(one[2])]
+    found = [one for one in everything if not _has_history(one[2])]
+    kept = {path for _, _, path in with_history[:KEEP_HISTORY]}
     for count, period in zip(keep, ("%Y-%m-%d", "%G-%V", "%Y-%m"), strict=True):
         newest: dict[str, Path] = {}
         for stamp, _, path in found:
             newest.setdefault(stamp.strftime(period), path)
         kept.update(list(newest.values())[:count])
-    removed = [path for _, _, path in found if path not in kept]
+    removed = [path for _, _, path in everything if path not in kept]
     for path in removed:
         path.unlink()
     return tuple(path.name for path in removed)
+
+
+def history_age_s(target: Path, now_ns: int) -> float | None:
+    """How old the newest archive with the history is; None without one."""
+    stamps = [stamp for stamp, _, path in _found(target) if _has_history(path)]
+    return now_ns / NS_PER_S - stamps[0].timestamp() if stamps else None
+
+
+def _found(target: Path) -> list[tuple[datetime, int, Path]]:
+    """(moment, number within the second, path) of the archives in a folder, newest first."""
+    found: list[tuple[datetime, int, Path]] = []
+    for path in target.iterdir() if target.is_dir() else ():
+        if match := _NAME.fullmatch(path.name):
+            stamp = datetime.strptime(match[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+            found.append((stamp, int((match[2] or "-1")[1:]), path))
+    return sorted(found, reverse=True)
+
+
+def _has_history(path: Path) -> bool:
+    return path.name.endswith(".history.zip")
+
+
+def _history_beside(archive: Path) -> Path | None:
+    """The newest archive with the history in the same folder that is no younger."""
+    match = _NAME.fullmatch(archive.name)
+    if match is None:
+        return None
+    moment = datetime.strptime(match[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    return next((path for stamp, _, path in _found(archive.parent) if _has_history(path) and stamp <= moment), None)
 
 
 def _safe(name: str) -> PurePosixPath:
@@ -121,13 +164,13 @@ def _safe(name: str) -> PurePosixPath:
     return path
 
 
-def _free_name(target: Path, now_ns: int) -> Path:
+def _free_name(target: Path, now_ns: int, more: str) -> Path:
     stamp = datetime.fromtimestamp(now_ns // NS_PER_S, UTC).strftime("%Y%m%dT%H%M%SZ")
-    archive = target / f"anxin-{stamp}.zip"
+    archive = target / f"anxin-{stamp}{more}.zip"
     number = 1
     while archive.exists():
         number += 1
-        archive = target / f"anxin-{stamp}-{number}.zip"
+        archive = target / f"anxin-{stamp}-{number}{more}.zip"
     return archive
 
 

@@ -92,10 +92,11 @@ class Journal(Section):
 
 
 class Backup(Section):
-    """The hourly copy of store.sqlite."""
+    """The hourly copy of store.sqlite and the health record's outbox, once a day with the history."""
 
     folder: Path | None = None  # default: backups/ in the data folder
     every_s: float = Field(default=3600, ge=10)
+    history_every_s: float = Field(default=86_400, ge=10)
 
 
 class Stream(Section):

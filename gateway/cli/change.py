@@ -144,10 +144,20 @@ def inbox(context: typer.Context) -> None:
     voice.table(do(voice, "inbox"), columns, empty=("没有未登记的设备。", "No unknown devices."))
 
 
-def backup(context: typer.Context, folder: Annotated[Path | None, typer.Option(help="Target folder.")] = None) -> None:
-    """备份。 Write an archive of the store."""
+def backup(
+    context: typer.Context,
+    folder: Annotated[Path | None, typer.Option(help="Target folder.")] = None,
+    history: Annotated[bool, typer.Option(help="With the history of readings. 包括历史数据。")] = True,
+) -> None:
+    """备份。 Write an archive of the store, the health record's outbox and the history."""
     voice: Voice = context.obj
-    done = do(voice, "backup", folder=None if folder is None else str(folder.resolve()))
+    target = None if folder is None else str(folder.resolve())
+    if voice.json:
+        voice.result(do(voice, "backup", folder=target, history=history))
+        return
+    with Progress(transient=True) as bar:
+        bar.add_task(voice.word("备份", "backing up"), total=None)
+        done = do(voice, "backup", folder=target, history=history)
     voice.result(done, voice.word(f"备份：{done['archive']}", f"backup: {done['archive']}"))
 
 
