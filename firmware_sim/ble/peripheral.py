@@ -15,6 +15,7 @@ from bumble.host import Host
 from bumble.transport.common import AsyncPipeSink
 
 from firmware_sim.ble import racp, services, wire
+from firmware_sim.ble.bonds import Bonds
 from firmware_sim.ble.radio import Room
 from firmware_sim.clock import DeviceClock, nap, world_ms
 from firmware_sim.people import Person, Vitals
@@ -30,7 +31,9 @@ UTC_OFFSET_MS = 8 * 3600 * 1000  # health devices keep local time
 class Peripheral:
     """A device of one kind: wearable (heart rate and oximeter), strap, oximeter, glucometer or cuff."""
 
-    def __init__(self, name: str, kind: str, room: Room, person: Person, *, address: str, clock: DeviceClock | None = None) -> None:
+    def __init__(
+        self, name: str, kind: str, room: Room, person: Person, *, address: str, clock: DeviceClock | None = None, pairing: str = ""
+    ) -> None:
         if kind not in SERVICES:
             raise ValueError(f"unknown kind of Bluetooth device {kind!r}; known: {', '.join(SERVICES)}")
         self.name = name
@@ -53,6 +56,7 @@ class Peripheral:
         self.pending: list[bytes] = []  # a cuff's measurements that no gateway has confirmed
         self._rng = random.Random(f"ble-{name}")
         self.address = address
+        self.bonds = Bonds(pairing, self._rng)
         self._controller = room.controller(name)
         self._phase = 0.0  # since the last beat
         self._battery_due_s = 0.0
@@ -78,6 +82,7 @@ class Peripheral:
         ]))  # fmt: skip
         self.device.on("connection", self._connected)
         await self.device.power_on()
+        self.bonds.fit(self.device)
         await self.advertise(self.on_air)
 
     async def advertise(self, on: bool) -> None:
@@ -151,7 +156,7 @@ class Peripheral:
         if self.kind == "glucometer":
             self._add(0x2A18, services.notified(0x2A18))
             self._add(0x2A34, services.notified(0x2A34))
-            self._add(0x2A52, services.control_point(0x2A52, self._on_control))
+            self._add(0x2A52, services.control_point(0x2A52, self._on_control, self.bonds.permissions))
             made.append(services.service(
                 0x1808, *(self._characteristics[uuid] for uuid in (0x2A18, 0x2A34)), services.readable(0x2A51, b"\x21\x00"),
                 self._characteristics[0x2A52],

@@ -11,6 +11,7 @@ from bumble.core import UUID
 from bumble.gatt import Characteristic, CharacteristicValue, Service
 
 READ_NOT_PERMITTED, CCCD_MISSING, IN_PROGRESS = 0x02, 0xFD, 0xFE
+NONE = Attribute.Permissions(0)
 _READ, _WRITE = Characteristic.Properties.READ, Characteristic.Properties.WRITE
 _NOTIFY, _INDICATE = Characteristic.Properties.NOTIFY, Characteristic.Properties.INDICATE
 
@@ -38,10 +39,10 @@ def readable(uuid: int, read: bytes | Callable[[], bytes], *, notify: bool = Fal
     return Characteristic(UUID.from_16_bits(uuid), _READ | _NOTIFY if notify else _READ, Attribute.READABLE, value)
 
 
-def control_point(uuid: int, write: Callable[[Connection, bytes], Awaitable[None]]) -> Value:
+def control_point(uuid: int, write: Callable[[Connection, bytes], Awaitable[None]], protection: Any = NONE) -> Value:
     """A characteristic that is written and answers by indications."""
     value = CharacteristicValue(read=_forbid, write=write)
-    return Characteristic(UUID.from_16_bits(uuid), _WRITE | _INDICATE, Attribute.READABLE | Attribute.WRITEABLE, value)
+    return Characteristic(UUID.from_16_bits(uuid), _WRITE | _INDICATE, Attribute.READABLE | Attribute.WRITEABLE | protection, value)
 
 
 def service(uuid: int, *characteristics: Value) -> Service:

@@ -41,7 +41,8 @@ class BleWard:
         if name not in self.people:
             self.people[name] = Person(name, int(row.get("seed", seed * 1000 + len(self.people))))
         address = row.get("address") or random_address(rng)
-        made = self.devices[row["id"]] = Peripheral(row["id"], row["kind"], room, self.people[name], address=address)
+        more = {"address": address, "pairing": row.get("pairing", "")}
+        made = self.devices[row["id"]] = Peripheral(row["id"], row["kind"], room, self.people[name], **more)
         made.advert_ms = self._advert_ms
         made.on_air = bool(row.get("on_air", True))
         made.measure_every_s = float(row.get("measure_every_s", 0.0))
@@ -162,6 +163,16 @@ class BleWard:
             "requests": [request.hex() for request in device.memory.requests], "sent": list(device.memory.sent),
         }  # fmt: skip
 
+    def _shown(self, command: dict[str, Any]) -> dict[str, Any]:
+        display = self.devices[command["device"]].bonds.display
+        number, display.shown = display.shown, None
+        return {"number": number}
+
+    async def _forget(self, command: dict[str, Any]) -> dict[str, Any]:
+        device = self.devices[command["device"]]
+        await device.bonds.forget(device.device)
+        return {}
+
     def _sent(self, command: dict[str, Any]) -> dict[str, Any]:
         rows = self.devices[command["device"]].sent
         return {"sent": {f"{uuid:04x}": [[t_ms, payload.hex()] for t_ms, payload in kept] for uuid, kept in rows.items()}}
@@ -169,7 +180,7 @@ class BleWard:
 
 _COMMANDS: dict[str, Callable[[BleWard, dict[str, Any]], Any]] = {
     "drop": BleWard._drop, "refuse": BleWard._refuse, "advertise": BleWard._advertise, "unplug": BleWard._unplug,
-    "measure": BleWard._measure, "memory": BleWard._memory, "sent": BleWard._sent,
+    "measure": BleWard._measure, "memory": BleWard._memory, "sent": BleWard._sent, "shown": BleWard._shown, "forget": BleWard._forget,
 }  # fmt: skip
 
 

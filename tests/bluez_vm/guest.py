@@ -18,6 +18,7 @@ from typing import Any
 from gateway.clock import SystemClock
 from gateway.collect.ble.book import Book
 from gateway.collect.ble.collector import BleCollector
+from gateway.collect.ble.pairing import Step
 from gateway.collect.ble.parts import Timing
 from gateway.collect.ble.radio import radio
 from gateway.readings import FrameRow
@@ -87,6 +88,7 @@ class Room:
     def __init__(self, control: Control, bluez: Bluez) -> None:
         self.control, self.bluez = control, bluez
         self.count = 0
+        self.door: BleCollector
 
     @asynccontextmanager
     async def gateway(self, *devices: str) -> AsyncIterator[Node]:
@@ -98,6 +100,7 @@ class Room:
             node.registry.do_sync(SYSTEM, bindings.set_device, device, site="S", facts={"ble_address": DEVICES[device]})
         adapter = radio("bleak", "hci0", SystemClock(), links=8)
         door = BleCollector([adapter], node.registry, Book(node.store, node.clock), node.clock, node.ops, timing=TIMING, strangers=False)
+        self.door = door
         intake = asyncio.ensure_future(node.intake.run([door]))
         try:
             yield node
@@ -175,8 +178,41 @@ async def daemon_restart(room: Room) -> str:
     return f"streams {took:.1f} s after the daemon was back, process {os.getpid()} all along"
 
 
+async def _pair(room: Room, device: str) -> str:
+    """Refused at first, then paired with the help of a person, then back by itself, in a new gateway too."""
+    room.control.ask(do="advertise", device=device, on=True)
+    async with room.gateway(device) as node:
+        desk = room.door.parts.pairings
+        await until("somebody is asked to pair it", lambda: any(fault.code == "ble.bond" for fault in node.ops.faults()))
+        assert not frames(node, device, GLUCOSE)
+        pairing = desk.begin(device, DEVICES[device])
+        if device == "showing":
+            await until("a number is asked for", lambda: pairing.step is Step.PASSKEY or pairing.over, 120)
+            assert not pairing.over, pairing.cause
+            desk.type(device, int(room.control.ask(do="shown", device=device)["number"]))
+        took = await until("the end", lambda: pairing.over, 180)
+        assert pairing.step is Step.PAIRED, f"{pairing.step} {pairing.cause}"
+        await until("its records", lambda: len(frames(node, device, GLUCOSE)) == 5)
+    async with room.gateway(device) as node:
+        room.control.ask(do="measure", device=device)
+        again = await until("the bond holds", lambda: len(frames(node, device, GLUCOSE)) == 6)
+        assert room.control.ask(do="shown", device=device)["number"] is None, "it was paired once more"
+    room.control.ask(do="advertise", device=device, on=False)
+    return f"paired in {took:.1f} s, back by itself in a new gateway after {again:.1f} s"
+
+
+async def just_works(room: Room) -> str:
+    """Pairing without a display, through our own agent."""
+    return await _pair(room, "quiet")
+
+
+async def passkey(room: Room) -> str:
+    """Pairing with a number that the device shows and a person types."""
+    return await _pair(room, "showing")
+
+
 SCENARIOS: dict[str, Callable[[Room], Awaitable[str]]] = {
-    function.__name__: function for function in (streams, records, cuff, daemon_restart)
+    function.__name__: function for function in (streams, records, cuff, just_works, passkey, daemon_restart)
 }
 
 

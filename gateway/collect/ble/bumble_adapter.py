@@ -11,6 +11,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from bleak.exc import (
@@ -24,9 +25,12 @@ from bumble import hci
 from bumble.core import BaseBumbleError
 from bumble.device import Connection, Device
 from bumble.host import Host
+from bumble.keys import JsonKeyStore
+from bumble.pairing import PairingConfig, PairingDelegate
 from bumble.transport import open_transport
 
 from gateway.clock import NS_PER_S, Clock
+from gateway.collect.ble.pairing import PairingDesk
 
 T = TypeVar("T")
 LOG = logging.getLogger("anxin.ble")
@@ -94,11 +98,31 @@ class _Host(Host):
             LOG.error("bumble: %s in a packet of %d bytes", type(error).__name__, len(packet))
 
 
+class _Delegate(PairingDelegate):
+    """Numbers are typed by the person who asked for this device to be paired; nobody else's device is."""
+
+    def __init__(self, desk: PairingDesk, address: str) -> None:
+        super().__init__(PairingDelegate.IoCapability.KEYBOARD_INPUT_ONLY)
+        self._desk, self._address = desk, address
+
+    async def accept(self) -> bool:
+        """Only who is expected."""
+        return self._desk.expects(self._address) is not None
+
+    async def get_number(self) -> int | None:
+        """The passkey."""
+        return await self._desk.ask(self._address)
+
+
 class Adapter:
     """One controller. `open` and `close` may be called again and again; `lost` is set when its transport has gone."""
 
-    def __init__(self, name: str, opener: Opener, clock: Clock, *, links: int = LINKS) -> None:
+    def __init__(self, name: str, opener: Opener, clock: Clock, *, links: int = LINKS, bonds: Path | None = None) -> None:
         self.name = name
+        self.pairings = PairingDesk(clock)
+        self._bonds = bonds
+        self._address = bytearray(secrets.token_bytes(6))
+        self._address[5] |= 0xC0  # random static
         self.clock = clock
         self.lost = asyncio.Event()
         self.scanner: object | None = None
@@ -128,11 +152,12 @@ class Adapter:
         except (OSError, BaseBumbleError, TimeoutError) as error:
             raise failed(f"adapter {self.name}: {type(error).__name__}") from error
         self._close = opened.close
-        address = bytearray(secrets.token_bytes(6))
-        address[5] |= 0xC0  # random static
         host = _Host(opened.pipe.source, opened.pipe.sink)
         host.on_lost = self._on_lost
-        device = Device(name="anxin", address=hci.Address(bytes(address), hci.Address.RANDOM_DEVICE_ADDRESS), host=host)
+        device = Device(name="anxin", address=hci.Address(bytes(self._address), hci.Address.RANDOM_DEVICE_ADDRESS), host=host)
+        if self._bonds is not None:
+            device.keystore = JsonKeyStore(self.name, str(self._bonds))
+        device.pairing_config_factory = self._pairing_config
         device.on("advertisement", self._on_advertisement)
         try:
             await self.within(device.power_on(), COMMAND_S)
@@ -153,6 +178,15 @@ class Adapter:
         close, self._close = self._close, None
         if close is not None:
             await close()
+
+    def _pairing_config(self, connection: Connection) -> PairingConfig:
+        """LE Secure Connections; protected against a man in the middle where the device can show a number."""
+        return PairingConfig(sc=True, mitm=True, bonding=True, delegate=_Delegate(self.pairings, connection.peer_address.to_string(False)))
+
+    async def is_bonded(self, address: str) -> bool:
+        """Whether keys of this device are kept."""
+        keystore = self.device.keystore
+        return keystore is not None and await keystore.get(address) is not None
 
     def _on_lost(self) -> None:
         if not self.lost.is_set():

@@ -28,6 +28,7 @@ from gateway.collect.ble.bumble_adapter import Adapter, failed, in_progress
 
 T = TypeVar("T")
 MTU = 517
+PAIR_S = 70.0
 DISCOVER_S = 10.0
 _UUID_LISTS = (
     (AdvertisingData.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS, 2),
@@ -173,6 +174,8 @@ class BumbleClient(BaseBleakClient):
         try:
             if pair:
                 await self.pair()
+            elif await adapter.is_bonded(str(connection.peer_address)):  # as BlueZ does: the stored keys are used at once
+                await self._do(connection.encrypt(), 10.0, "org.bluez.Error.AuthenticationFailed")
             self._peer = Peer(connection)
             await self._do(self._discover(self._peer), DISCOVER_S)
         except BaseException:
@@ -199,14 +202,16 @@ class BumbleClient(BaseBleakClient):
             self._on_ended()
 
     async def pair(self, *_args: Any, **_kwargs: Any) -> None:
-        """Pair as the adapter's device is configured to (Just Works)."""
-        await self._do(self._there().pair(), 30.0, "org.bluez.Error.AuthenticationFailed")
+        """Exchange keys: Just Works, or with a number where the device shows one."""
+        await self._do(self._there().pair(), PAIR_S, "org.bluez.Error.AuthenticationFailed")
 
     async def unpair(self) -> None:
         """Forget the bond and the link."""
         device = self.adapter.device
         if device.keystore is not None:
-            await self.adapter.within(device.keystore.delete(self.address), 5.0)
+            name = self.address if self._connection is None else str(self._connection.peer_address)
+            if await self.adapter.is_bonded(name):
+                await self.adapter.within(device.keystore.delete(name), 5.0)
         await self.disconnect()
 
     def _there(self) -> Connection:

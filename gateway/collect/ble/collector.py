@@ -10,6 +10,7 @@ from typing import Any
 from gateway.clock import Clock
 from gateway.collect.ble.book import Book
 from gateway.collect.ble.hub import Hub
+from gateway.collect.ble.pairing import Pairing
 from gateway.collect.ble.parts import Item, Parts, RegistryDoor, Timing, Tray
 from gateway.collect.ble.radio import Radio
 from gateway.frames import Ack, Fate, Frame, Verdict
@@ -46,6 +47,7 @@ class BleCollector:
             clock=clock, ops=ops, book=book, registry=registry, tray=self._tray, timing=timing or Timing(), run=run, strangers=strangers
         )
         self.hubs = [Hub(radio, self.parts, links=links) for radio in radios]
+        self.parts.pairings.began = self._make_room
         self._held: list[Item] = []
         self._retry_s = 0.0
         self._tasks: list[asyncio.Future[None]] = []
@@ -99,6 +101,12 @@ class BleCollector:
         self._retry_s = min(RETRY_CAP_S, self._retry_s * 2 or RETRY_FIRST_S) if held else 0.0
         if held:
             self._ops.counters["ble.refused"] += len(held)
+
+    def _make_room(self, pairing: Pairing) -> None:
+        for hub in self.hubs:
+            session = hub.sessions.get(pairing.address)
+            if session is not None:
+                session.cancel()  # it hangs up; the device is heard again and paired
 
     async def _remember_heard(self) -> None:
         """For the day when this process is killed: since when nothing was heard."""

@@ -13,6 +13,8 @@ from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 
 from gateway.clock import NS_PER_S, wait_for_event
+from gateway.collect.ble import bonding
+from gateway.collect.ble.pairing import Pairing, Step
 from gateway.collect.ble.parts import Parts, within
 from gateway.collect.ble.radio import Radio
 from gateway.collect.ble.session import Session
@@ -72,7 +74,7 @@ class Hub:
             cause, self._why = "", "gateway stopped"
             began_ns = parts.clock.monotonic_ns()
             try:
-                await self._radio.open()
+                await self._radio.open(parts.pairings)
                 cause = await self._live()
             except asyncio.CancelledError:
                 await self._close()
@@ -161,12 +163,24 @@ class Hub:
         timing = self._parts.timing
         quiet_s = (now_ns - target.heard_ns) / NS_PER_S
         target.heard_ns, target.advert = now_ns, device
+        if self._is_to_pair(target):
+            return
         if target.device in self._parts.busy or now_ns < target.not_before_ns:
             return
         if target.visited_ns is not None and quiet_s < timing.burst_s and (now_ns - target.visited_ns) / NS_PER_S < timing.revisit_s:
             return  # still the same burst of adverts
         self._waiting[target.address] = None
         self._found.set()
+
+    def _is_to_pair(self, target: Target) -> bool:
+        """A device that somebody is pairing comes first, whenever it was here last; a session of it makes room."""
+        if self._parts.pairings.wants(target.address) is None and self._parts.pairings.proves(target.device) is None:
+            return False
+        if target.device not in self._parts.busy:
+            target.not_before_ns = 0
+            self._waiting[target.address] = None
+            self._found.set()
+        return True
 
     def _target(self, device: BLEDevice, advert: AdvertisementData) -> Target | None:
         address = device.address.upper()
@@ -223,19 +237,35 @@ class Hub:
         ended = asyncio.Event()
         client = self._radio.client(target.advert, ended.set, timing.connect_s)
         parts.busy.add(target.device)
+        pairing = parts.pairings.wants(target.address)
+        if pairing is not None:
+            parts.pairings.move(pairing, Step.CONNECTING)
         try:
             await within(parts.clock, client.connect(), timing.connect_s + timing.exchange_s)
         except Exception as error:  # noqa: BLE001 - every stack has its own errors; the device is tried again later
             parts.ops.counters[f"ble.connect.{type(error).__name__}"] += 1
+            if bonding.wants_bond(error):
+                await bonding.refused(parts, client, target.device)
             await self._give_up(client)
             self._failed(target)
+            if pairing is not None:
+                parts.pairings.move(pairing, Step.WAITING)
             return
         except asyncio.CancelledError:
             parts.busy.discard(target.device)
             raise
-        task = asyncio.ensure_future(self._serve(target, client, ended))
+        work = self._serve(target, client, ended) if pairing is None else self._pair(target, client, pairing)
+        task = asyncio.ensure_future(work)
         self.sessions[target.address] = task
         task.add_done_callback(partial(self._session_over, target))
+
+    async def _pair(self, target: Target, client: BleakClient, pairing: Pairing) -> None:
+        """Exchange keys and hang up."""
+        try:
+            if not await bonding.exchange(self._parts, client, pairing):
+                target.visited_ns = self._parts.clock.monotonic_ns()
+        finally:
+            await self._give_up(client)
 
     async def _give_up(self, client: BleakClient) -> None:
         try:
@@ -260,6 +290,11 @@ class Hub:
         finally:
             target.streams = session.streams or target.streams
             now_ns = parts.clock.monotonic_ns()
+            if parts.pairings.was_turned_away(target.address) or cause == "not paired":
+                cause = "not paired"
+                await bonding.refused(parts, client, target.device)
+            elif cause in ("done", "link lost") and (session.values > 0 or cause == "done"):
+                bonding.proved(parts, target.device)
             good = cause in ("done", "link lost") and session.values > 0
             target.visited_ns = now_ns if cause == "done" else None
             target.heard_ns = now_ns

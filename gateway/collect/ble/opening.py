@@ -21,7 +21,8 @@ def door(settings: Ble, registry: RegistryDoor, store: Database, clock: Clock, o
         if name not in known or not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
             raise ConfigError(f"ble.options.{name}: not a span in seconds that the Bluetooth door knows ({', '.join(sorted(known))})")
     timing = replace(Timing(), **settings.options)
-    radios = [radio(settings.backend, spec, clock, links=settings.links) for spec in settings.adapters]
+    bonds = store.path.parent / "ble-bonds.json"  # of Bumble's adapters; BlueZ keeps its own
+    radios = [radio(settings.backend, spec, clock, links=settings.links, bonds=bonds) for spec in settings.adapters]
     return BleCollector(
         radios, registry, Book(store, clock), clock, ops, links=settings.links, strangers=settings.strangers, timing=timing
     )

@@ -10,6 +10,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from gateway.clock import Clock
 from gateway.collect.ble.book import Book
+from gateway.collect.ble.pairing import PairingDesk
 from gateway.frames import Fate, Frame
 from gateway.ops import Ops
 from gateway.registry.tx import Tx
@@ -40,6 +41,8 @@ class Timing:
     scan_silence_s: float = 100.0  # then the scanner is made anew
     heard_every_s: float = 5.0
     tick_s: float = 0.5
+    pairing_s: float = 180.0  # until a device that is being paired must have come, and come back
+    pair_s: float = 75.0  # one exchange of keys, with a person who types a number
 
 
 class RegistryDoor(Protocol):
@@ -115,6 +118,10 @@ class Parts:
     heard: dict[str, int] = field(default_factory=dict)  # streaming device -> when it was heard last
     busy: set[str] = field(default_factory=set)  # devices that some adapter is connected to, or tries to
     strangers: bool = True
+    pairings: PairingDesk = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pairings = PairingDesk(self.clock, within_s=self.timing.pairing_s)
 
     def number(self, device: str) -> tuple[str, int]:
         """The next number of a device's live frames."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 from bleak import BleakClient, BleakScanner
@@ -13,6 +14,7 @@ from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
 
 from gateway.clock import Clock
+from gateway.collect.ble.pairing import PairingDesk
 
 Heard = Callable[[BLEDevice, AdvertisementData], None]
 
@@ -22,8 +24,8 @@ class Radio(Protocol):
 
     name: str
 
-    async def open(self) -> None:
-        """Make it usable; raises what its stack raises."""
+    async def open(self, pairings: PairingDesk) -> None:
+        """Make it usable, its pairing agent with it; raises what its stack raises."""
         ...
 
     async def close(self) -> None:
@@ -59,12 +61,21 @@ class SystemRadio:
     def __init__(self, name: str) -> None:
         self.name = name
         self._bluez: dict[str, str] = {"adapter": name} if name else {}
+        self._agent: Any = None
 
-    async def open(self) -> None:
-        """Nothing to do: the first scan shows whether it is there."""
+    async def open(self, pairings: PairingDesk) -> None:
+        """Register the pairing agent (Linux); the first scan shows whether the adapter is there."""
+        if sys.platform == "linux":
+            from gateway.collect.ble.agent import Agent
+
+            self._agent = Agent(pairings)
+            await self._agent.open()
 
     async def close(self) -> None:
-        """Nothing to do."""
+        """Take the agent back."""
+        agent, self._agent = self._agent, None
+        if agent is not None:
+            await agent.close()
 
     async def gone(self) -> None:
         """Return when BlueZ's daemon is gone; of other systems only the silence of the scan tells."""
@@ -87,16 +98,17 @@ class SystemRadio:
 class BumbleRadio:
     """A controller that Bumble drives, reached through HCI."""
 
-    def __init__(self, name: str, opener: Any, clock: Clock, *, links: int) -> None:
+    def __init__(self, name: str, opener: Any, clock: Clock, *, links: int, bonds: Path | None = None) -> None:
         from gateway.collect.ble.bumble_adapter import Adapter  # Bumble takes a second to load
         from gateway.collect.ble.bumble_backend import backend_of
 
         self.name = name
-        self._adapter = Adapter(name, opener, clock, links=links)
+        self._adapter = Adapter(name, opener, clock, links=links, bonds=bonds)
         self._scanner_class, self._client_class = backend_of(self._adapter)
 
-    async def open(self) -> None:
+    async def open(self, pairings: PairingDesk) -> None:
         """Reach the controller and reset it."""
+        self._adapter.pairings = pairings
         await self._adapter.open()
 
     async def close(self) -> None:
@@ -116,10 +128,10 @@ class BumbleRadio:
         return _client(device, ended, timeout_s, self._client_class, {})
 
 
-def radio(backend: str, spec: str, clock: Clock, *, links: int) -> Radio:
+def radio(backend: str, spec: str, clock: Clock, *, links: int, bonds: Path | None = None) -> Radio:
     """The adapter that a line of the configuration names: hci0 for bleak, one of Bumble's transports for bumble."""
     if backend == "bleak":
         return SystemRadio(spec)
     from gateway.collect.ble.bumble_adapter import at  # Bumble takes a second to load
 
-    return BumbleRadio(spec, at(spec), clock, links=links)
+    return BumbleRadio(spec, at(spec), clock, links=links, bonds=bonds)

@@ -17,6 +17,7 @@ from devices.gatt import glucose, record_access
 from devices.model import DecodeError
 from gateway.clock import NS_PER_S
 from gateway.collect.ble import facts
+from gateway.collect.ble.bonding import wants_bond
 from gateway.collect.ble.parts import Full, Item, Parts, within
 from gateway.collect.ble.records import Records
 from gateway.frames import Fate, Frame
@@ -132,6 +133,8 @@ class Session:
             return "no answer"
         if isinstance(error, Full):
             return "gateway full"
+        if wants_bond(error):
+            return "not paired"
         if self._ended.is_set():
             return "link lost"
         self._parts.ops.counters[f"ble.session.{type(error).__name__}"] += 1
