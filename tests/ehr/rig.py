@@ -39,7 +39,7 @@ def two_hundred_vitals(view: RegistryView | None = None, count: int = 200) -> li
     for number in range(count):
         key = quantities[number // 4 % 4]
         value = 37.0 + number % 3 if key == "temp" else 40.0 + number % 9
-        rows.append((f"dev-{1 + number % 4}", key, value, START_NS + number * S))
+        rows.append((f"dev-{1 + number % 4}", key, value, START_NS + number * 5 * S))  # of a series: 80 s apart
     return vitals.items_of(block(rows), view or view_of(PEOPLE))
 
 

@@ -13,12 +13,19 @@ import apsw
 import pytest
 
 from gateway import events
-from gateway.backup import MANIFEST, backup, prune, restore
+from gateway.backup import MANIFEST, backup, history_age_s, prune, restore
 from gateway.clock import SystemClock
+from gateway.ehr.base import outbox
+from gateway.ehr.base.items import Item, ItemKind
+from gateway.history.base import Batch
+from gateway.history.sqlite import SqliteSink
 from gateway.journal import Journal
 from gateway.ops import Ops
+from gateway.readings import StoredBlock
 from gateway.store import Corrupt, Database, DowngradeRefused, StoreError, Writer
 from gateway.store import cursor as cursors
+from gateway.vocabulary import Origin
+from tests.ehr.support import START_NS, block
 from tests.support.fake_clock import FakeClock
 
 
@@ -229,3 +236,79 @@ async def test_two_backups_of_one_second(db: Database, tmp_path: Path, clock: Fa
 def test_nothing_to_back_up(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="is not there"):
         backup(tmp_path, tmp_path / "backups", clock=SystemClock())
+
+
+class Parts:
+    """A data folder with a store, a history with a raw spot reading and an outbox with an item."""
+
+    def __init__(self, data: Path, db: Database) -> None:
+        self.data, self.writer = data, db._writer
+
+    async def fill(self, number: int) -> None:
+        sink = SqliteSink.open(self.data / "history.sqlite", self.writer, SystemClock(), Ops())
+        await sink.resume("L", 1, 2**40)
+        made = block([("dev-1", "glucose", 5.0 + number, START_NS + number * 10**9)], first_seq=number)
+        await sink.write(Batch(blocks=(StoredBlock(first=number, readings=made),)))
+        await sink.flush()
+        await sink.close()
+        ehr = Database.open(self.data / "ehr.sqlite", self.writer, outbox.COMPONENTS)
+        item = Item(
+            kind=ItemKind.READING, key=f"k{number}", resident="R1", device="dev-1", t_ns=1, origin=Origin.LIVE, test=False, record={}
+        )  # fmt: skip
+        await ehr.write(lambda conn: outbox.put(conn, item, [outbox.Address(name="emr", real=True)], 1))
+        await ehr.close()
+
+
+def content(folder: Path) -> tuple[object, ...]:
+    found: list[object] = []
+    for name, sql in (("history.sqlite", "SELECT value, payload FROM reading JOIN frame ON frame.id = reading.frame ORDER BY reading.id"),
+                      ("ehr.sqlite", "SELECT key, state FROM item JOIN delivery ON item = id ORDER BY id")):  # fmt: skip
+        conn = apsw.Connection(str(folder / name), flags=apsw.SQLITE_OPEN_READONLY)
+        found.append(list(conn.execute(sql)))
+        conn.close()
+    return tuple(found)
+
+
+async def test_history_and_outbox_come_back(db: Database, tmp_path: Path, clock: FakeClock) -> None:
+    parts = Parts(tmp_path / "data", db)
+    await parts.fill(1)
+    await parts.fill(2)
+    archive = backup(parts.data, tmp_path / "backups", clock=clock, others=("ehr.sqlite", "history.sqlite"))
+    assert archive.name.endswith("Z.history.zip")
+    wanted = content(parts.data)
+    assert [value for value, _raw in wanted[0]] == [6.0, 7.0]  # type: ignore[attr-defined]
+    await parts.fill(3)
+    restore(archive, tmp_path / "new")
+    assert content(tmp_path / "new") == wanted
+    sink = SqliteSink.open(tmp_path / "new" / "history.sqlite", db._writer, SystemClock(), Ops())
+    assert await sink.resume("another journal", 1, 2**40) == 1  # the restored house begins a journal of its own
+    await sink.close()
+
+
+async def test_an_hourly_archive_takes_the_history_of_the_day(db: Database, tmp_path: Path, clock: FakeClock) -> None:
+    parts, target = Parts(tmp_path / "data", db), tmp_path / "backups"
+    await parts.fill(1)
+    assert history_age_s(target, clock.now_ns()) is None
+    backup(parts.data, target, clock=clock, others=("ehr.sqlite", "history.sqlite"))
+    clock.step_wall(3600)
+    assert history_age_s(target, clock.now_ns()) == 3600
+    hourly = backup(parts.data, target, clock=clock, others=("ehr.sqlite",))
+    clock.step_wall(3600)
+    await parts.fill(2)
+    backup(parts.data, target, clock=clock, others=("ehr.sqlite", "history.sqlite"))  # younger: not for the hourly one
+    assert "history.sqlite" in restore(hourly, tmp_path / "new")
+    assert [value for value, _raw in content(tmp_path / "new")[0]] == [6.0]  # type: ignore[attr-defined]
+    for _ in range(3):
+        clock.step_wall(86_400)
+        backup(parts.data, target, clock=clock, others=("history.sqlite",))
+    prune(target)
+    assert len(list(target.glob("*.history.zip"))) == 2
+    assert hourly.exists()
+
+
+def test_a_backup_that_does_not_fit_is_not_begun(db: Database, tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    with pytest.raises(StoreError, match="no room"):
+        backup(tmp_path / "data", tmp_path / "backups", clock=clock)
+    assert list((tmp_path / "backups").iterdir()) == []
