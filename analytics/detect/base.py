@@ -69,6 +69,7 @@ class Window:
     part: NDArray[np.int8]
     params: Table
     listened_ns: int = 0  # time spent listening so far: the clock of `nodata`
+    fault: NDArray[np.uint8] | None = None  # what the device says is wrong with it, index of FAULTS; None = nothing with any of them
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -78,7 +79,7 @@ class Window:
         return Window(
             rows=self.rows[mask], t_ns=self.t_ns[mask], value=self.value[mask], key=self.key[mask], usable=self.usable[mask],
             doubtful=self.doubtful[mask], beyond=self.beyond[mask], origin=self.origin[mask], part=self.part[mask], params=self.params,
-            listened_ns=self.listened_ns,
+            listened_ns=self.listened_ns, fault=None if self.fault is None else self.fault[mask],
         )  # fmt: skip
 
 
@@ -118,6 +119,7 @@ class Verdicts:
             self.ended_key, self.ended_ns = self.ended_key.copy(), self.ended_ns.copy()
 
 
+FAULTS = ("", "not_worn", "lead_off", "sensor_error", "cuff_error", "low_perfusion")
 START, UPDATE, END = (int(change) for change in Change)  # plain numbers: looking members up costs more than the arithmetic
 OK, ALARM, WARMING, NO_DATA = (int(verdict) for verdict in Verdict)
 

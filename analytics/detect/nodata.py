@@ -20,7 +20,7 @@ class NoData:
     """ALARM while an expected series is silent; NO_DATA for series that nobody expects."""
 
     rule = "nodata"
-    version = 1
+    version = 2
     stage = Stage.PRESENCE
     columns: Mapping[str, Column] = {
         "seen_ns": Column("<i8"),  # listened time at the last value
@@ -36,14 +36,15 @@ class NoData:
     }
 
     def step(self, window: Window, state: Table) -> Verdicts:
-        """Values arrived; a row without a value (not worn, sensor error) is not heard."""
+        """Values arrived; a row without a value is not heard, unless the device says why: that is `sensor`'s matter."""
         answer = quiet(window.rows)
         heard = window.usable & (~np.isnan(window.value) | (window.beyond != 0))
-        rows = window.rows[heard]
-        index = np.flatnonzero(heard)
+        told = heard if window.fault is None else heard | (window.fault > 0)  # a device that says what is wrong is no silent one
+        rows = window.rows[told]
+        index = np.flatnonzero(told)
         state["seen_ns"][rows] = window.listened_ns
-        state["seen_at_ns"][rows] = window.t_ns[heard]
-        state["origin"][rows] = window.origin[heard]
+        state["seen_at_ns"][rows] = window.t_ns[told]
+        state["origin"][rows] = window.origin[told]
         self._end(rows, state["active"][rows], index, state, answer)
         expected = ~np.isnan(window.params["deadline_s"][window.rows])
         answer.verdict[:] = np.where(

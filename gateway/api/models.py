@@ -224,6 +224,7 @@ class LimitBody(Body):
     expires_ms: Ms | None = None
     from_local: LocalTime | None = None  # holds only between these hours of the site's own clock
     to_local: LocalTime | None = None
+    off: Literal["low", "high", "both"] | None = None  # this side is switched off, the default too
 
 
 class ConsentBody(Body):

@@ -55,6 +55,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "时段应写成两个不同的时刻，如 22:00 至 06:00，或都留空。",
         "Hours are two different times such as 22:00 and 06:00, or neither.",
     ),
+    "limit.off": ("关闭的一侧不能再填限值；只能填 low、high 或 both。", "A side that is switched off has no limit; say low, high or both."),
     "limit.empty": ("请至少填写一个限值。", "Give at least one limit."),
     "limit.order": ("限值顺序应为：极低 ≤ 低 < 高 ≤ 极高。", "The order must be: extreme low <= low < high <= extreme high."),
     "limit.range": (

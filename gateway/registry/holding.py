@@ -40,4 +40,15 @@ def _holds(limit: Limit, tz: str, t_ns: int) -> bool:
 
 
 def _over(upper: Limit, lower: Limit) -> Limit:
-    return replace(upper, **{side: getattr(lower, side) for side in _SIDES if getattr(upper, side) is None})
+    open_sides = [side for side in _SIDES if getattr(upper, side) is None and upper.off not in (side.partition("_")[0], "both")]
+    return replace(upper, **{side: getattr(lower, side) for side in open_sides}, off=_off(upper, lower))
+
+
+def _off(upper: Limit, lower: Limit) -> str | None:
+    """A side is off where the upper says so, or where only the lower speaks of it and says so."""
+    said = {"low": (upper.low, upper.low_extreme), "high": (upper.high, upper.high_extreme)}
+    off = [
+        side for side, numbers in said.items()
+        if upper.off in (side, "both") or (lower.off in (side, "both") and all(number is None for number in numbers))
+    ]  # fmt: skip
+    return "both" if len(off) == len(said) else (off[0] if off else None)

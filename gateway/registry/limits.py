@@ -25,10 +25,12 @@ def set_limit(
     expires_ns: int | None = None,
     from_local: str | None = None,
     to_local: str | None = None,
+    off: str | None = None,
 ) -> Limit:
     """Set the limits of a quantity for a resident, a site or everywhere, all day or for some hours of the site's own clock.
 
     One with an expiry lies over the lasting ones until it expires, one with hours over those for all day. A new one ends its like.
+    `off` ("low", "high", "both") switches a side off, the institution's default included.
     """
     row_resident = None if resident is None else tx.view.canonical(tx.find(tx.view.residents, "resident", resident).id)
     site_id = None if site is None or resident is not None else tx.find(tx.view.sites, "site", site).id
@@ -49,8 +51,10 @@ def set_limit(
         version=tx.view.limit_version(row_resident, site_id, quantity) + 1,
         from_local=from_local,
         to_local=to_local,
+        off=off,
     )
     _hours(row)
+    _off(row)
     if expires_ns is not None and expires_ns <= tx.now_ns:
         raise RegistryError("expiry.past", field="expires")
     _in_order(row)
@@ -91,11 +95,22 @@ def _hours(limit: Limit) -> None:
         raise RegistryError("limit.hours", field="from_local")
 
 
+def _off(limit: Limit) -> None:
+    """A side that is switched off has no number of its own."""
+    if limit.off is None:
+        return
+    if limit.off not in ("low", "high", "both"):
+        raise RegistryError("limit.off", field="off")
+    for side in ("low", "high"):
+        if limit.off in (side, "both") and (getattr(limit, side) is not None or getattr(limit, f"{side}_extreme") is not None):
+            raise RegistryError("limit.off", field=side)
+
+
 def _in_order(limit: Limit) -> None:
     quantity = BY_KEY[limit.quantity]
     given = {name: getattr(limit, name) for name in ("low_extreme", "low", "high", "high_extreme")}
     values = [(name, value) for name, value in given.items() if value is not None]
-    if not values:
+    if not values and limit.off is None:
         raise RegistryError("limit.empty", field="low")
     for name, value in values:
         if not quantity.low <= value <= quantity.high:

@@ -145,6 +145,7 @@ class Limit:
     version: int = 1
     from_local: str | None = None  # "22:00": holds only between these hours of the site's own clock; None = all day
     to_local: str | None = None  # "06:00"
+    off: str | None = None  # "low", "high" or "both": that side is switched off, the default too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

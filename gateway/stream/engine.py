@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics import rounds
-from analytics.detect.base import ALARM, PERSONAL, Change, Detector, Instant, Stage, Verdicts, Window
+from analytics.detect.base import ALARM, FAULTS, PERSONAL, Change, Detector, Instant, Stage, Verdicts, Window
 from analytics.detect.flat import Flat
 from analytics.detect.nodata import NoData
 from devices.codes import QUANTITIES, Kind
@@ -43,6 +43,8 @@ STEP_BACK_NS = 2 * NS_PER_S  # a smaller step is jitter
 UNTIMELY = int(Mark.LATE | Mark.FUTURE | Mark.RETAINED)  # plain numbers: looking members up in every block is not free
 SPEECHLESS = int(Quality.NOT_WORN | Quality.LEAD_OFF | Quality.SENSOR_ERROR | Quality.CUFF_ERROR | Quality.CONTROL_SOLUTION)
 DOUBTFUL = int(Quality.MOTION | Quality.LOW_PERFUSION)
+FAULT_BITS = tuple((int(Quality[name.upper()]), index) for index, name in enumerate(FAULTS) if name)
+FAULTY = sum(bit for bit, _ in FAULT_BITS)
 WAVE, ABOVE, BELOW = int(Quality.WAVE), int(Quality.ABOVE_RANGE), int(Quality.BELOW_RANGE)
 STORED, RETAINED, TEST = int(Mark.STORED), int(Mark.RETAINED), int(Mark.TEST)
 _VITAL = np.array([row.kind in (Kind.CONTINUOUS, Kind.SPOT, Kind.STATUS) for row in QUANTITIES])
@@ -258,6 +260,7 @@ class Engine:
             part=_PART[readings.quantity[index]],
             params=self.bank.series,
             listened_ns=self.listened_ns,
+            fault=_faults(quality),
         )
 
     def _score(self, parts: list[Window]) -> None:
@@ -375,6 +378,16 @@ class Engine:
         known = self.view.devices.get(series.device)
         registered = known.origin if known is not None and series.quantity == DEVICE else 0
         return max(state, int(self.bank.meta["origin"][row]), registered)
+
+
+def _faults(quality: NDArray[np.uint16]) -> NDArray[np.uint8] | None:
+    """What devices say is wrong with them, uint8[n] by FAULTS; None = nothing."""
+    if not (quality & FAULTY).any():
+        return None
+    fault = np.zeros(len(quality), np.uint8)
+    for bit, index in reversed(FAULT_BITS):  # the first of the list speaks where there are several
+        fault[(quality & bit) != 0] = index
+    return fault
 
 
 def _order(readings: ReadingBlock, index: NDArray[np.int64]) -> NDArray[np.int64] | None:

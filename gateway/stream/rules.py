@@ -94,6 +94,8 @@ WATCHES = _watches(
 )  # fmt: skip
 
 NEWS2_PRIORITY = Priority.HIGH
+FAULT_S = 60.0  # not worn, lead off, sensor error
+LOW_PERFUSION_S = 300.0
 DEVIATION_PRIORITY = Priority.MEDIUM
 FLAT_PRIORITY = Priority.LOW
 CLOCK_PRIORITY = Priority.LOW
@@ -142,7 +144,7 @@ def settings(
 
     Outside of the hours of the defaults (`now` False) there are only those of the limit.
 
-    What a limit leaves open keeps the default: narrowing one side must not silently switch the other off.
+    What a limit leaves open keeps the default: narrowing one side must not silently switch the other off; only `off` does.
     """
     watch = config.watches.get(key, Watch(quantity=key))
     row = BY_KEY[key]
@@ -159,6 +161,8 @@ def settings(
         low, high = _or(limit.low, low), _or(limit.high, high)
         low_extreme, high_extreme = _or(limit.low_extreme, low_extreme), _or(limit.high_extreme, high_extreme)
         t_on_s, hysteresis = limit.duration_s, limit.hysteresis
+        low, low_extreme = (nan, nan) if limit.off in ("low", "both") else (low, low_extreme)
+        high, high_extreme = (nan, nan) if limit.off in ("high", "both") else (high, high_extreme)
     return {
         "low": low,
         "high": high,
@@ -175,6 +179,9 @@ def settings(
         "flat_n": watch.flat_n,
         "leap": watch.leap,
         "leap_s": watch.leap_s,
+        # a spot reading that fails is repeated by whoever takes it; a second failure is worth a word
+        "fault_s": 0.0 if spot else FAULT_S,
+        "perfusion_s": LOW_PERFUSION_S,
     }
 
 

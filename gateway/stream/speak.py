@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, cast
 
-from analytics.detect.base import PERSONAL, Personal
+from analytics.detect.base import FAULTS, PERSONAL, Personal
 from analytics.detect.deviation import Deviation
 from analytics.score import PARTS
 from devices.codes import QUANTITIES
@@ -136,6 +136,19 @@ def _flat(bank: Bank, config: StreamConfig, series: Series, moment: Moment) -> W
     )
 
 
+def _sensor(bank: Bank, config: StreamConfig, series: Series, moment: Moment) -> Words:
+    watch = config.watches.get(series.key)
+    word = FAULTS[int(bank.states["sensor"]["fault"][moment.row])] or "over"
+    return Words(
+        rule=f"sensor.{series.key}",
+        cause=f"sensor.{series.key}",
+        code=f"finding.sensor.{word}",
+        kind=AlertKind.TECHNICAL,
+        priority=watch.silence if watch is not None else Priority.LOW,
+        params={"quantity": series.key},
+    )
+
+
 def _news2(bank: Bank, config: StreamConfig, series: Series, moment: Moment) -> Words:
     state, row = bank.states["news2"], moment.row
     known = int(state["total_known"][row])
@@ -188,6 +201,7 @@ _SAY: Mapping[str, Say] = {
     "deviation": _deviation,
     "nodata": _silent,
     "flat": _flat,
+    "sensor": _sensor,
     "news2": _news2,
 }
 

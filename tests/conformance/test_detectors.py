@@ -35,6 +35,9 @@ SETTINGS: dict[str, list[float]] = {
     "flat_s": [nan, 30.0],
     "flat_n": [3, 5],
     "leap": [nan, 30.0],
+    "fault_s": [0.0, 20.0],
+    "perfusion_s": [60.0],
+    "fault_n": [1, 2],
     "signal_tau_s": [60.0, 600.0],
     "signal_age_s": [300.0, 3600.0],
     "deviation_on": [1.0, 2.0],
@@ -64,6 +67,10 @@ SETTINGS: dict[str, list[float]] = {
     "night_end_h": [24.0],
     "wander_days": [0],
     "wander_s": [60.0, 600.0],
+    "habit_days": [1, 2],
+    "habit_h": [1.0],
+    "profile_floor": [0.1],
+    "profile_factor": [1.0],
     "bed_begin_h": [0.0, 6.0],
     "bed_end_h": [24.0],
     "bed_floor_min": [0.5, 2.0],
@@ -78,7 +85,7 @@ SETTINGS: dict[str, list[float]] = {
 RARE = ("deviation", "glucose_soon")
 FITTING: dict[str, tuple[float, float]] = {"glucose_soon": (1 / 20, 1.5)} | dict.fromkeys(
     ("routine.inactive", "routine.no_return", "routine.wander", "routine.bed"), (1 / 200, 1.0)
-)
+) | {"routine.day": (1 / 200, 40.0), "routine.steps": (1.0, 40.0), "routine.sleep": (1.0, 40.0)}
 
 
 def drive(detector: Detector, rng: random.Random) -> Drive:
@@ -114,10 +121,12 @@ def stream(rng: random.Random, steps: int, detector: Detector, stretch: float = 
         level[row] += rng.choice([0.0, 0.0, rng.gauss(0, 2), rng.choice([-40, 40]) if rng.random() < 0.02 else 0])
         level[row] = min(max(level[row], 30.0), 200.0)
         value = nan if rng.random() < 0.05 else round(level[row])
+        faulty = key % 40 < 12  # stretches, as with a device that is taken off
         found.append(
             Reading(
                 row=row, t_s=t_s, value=value * scale, key=key, usable=rng.random() > 0.05, doubtful=rng.random() < 0.1,
                 beyond=rng.choice([0] * 20 + [-1, 1]), part=rng.choice([0, 1, 3, 4, 6]) % quantities,
+                fault=rng.choice([1, 1, 5]) if faulty else 0,
             )
         )  # fmt: skip
     return found
@@ -225,7 +234,7 @@ def test_ticks_that_nothing_was_due_for_can_be_left_out(detector: Detector, seed
     spoke = 0
     for turn in range(8):
         rng = random.Random(seed + turn)
-        readings = [step for step in stream(rng, 70, detector) if isinstance(step, Reading)]
+        readings = [step for step in stream(rng, 70, detector, stretch=1.0 / FITTING.get(detector.rule, (1.0, 1.0))[1]) if isinstance(step, Reading)]
         dense, sparse = (_ticking(drive(detector, random.Random(seed + turn)), readings, lazy=lazy) for lazy in (False, True))
         assert [row[1:3] for row in dense.heard()] == [row[1:3] for row in sparse.heard()]
         spoke += len(dense.said)

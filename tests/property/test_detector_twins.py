@@ -192,6 +192,27 @@ def test_flat(values: list[tuple[float, float]]) -> None:
     assert [(key, word) for key, _, word, _ in drive.said] == said
 
 
+@given(values=st.lists(st.tuples(st.sampled_from([0, 0, 1, 1, 1, 5, None]), st.sampled_from([1.0, 10.0, 30.0])), min_size=1, max_size=60))
+def test_sensor(values: list[tuple[int | None, float]]) -> None:
+    """None = a reading without value and without reason, 0 = a sound one, 1 not worn, 5 low perfusion."""
+    drive = Drive(detector("sensor"), 1)
+    run: list[float] = []
+    first, active, now, said = 0, False, 0.0, []
+    for key, (fault, wait) in enumerate(values, 1):
+        now += wait
+        drive.run([[Reading(row=0, t_s=now, value=70.0 if fault == 0 else nan, key=key, usable=fault == 0, fault=fault or 0)]])
+        if fault == 0:
+            if active:
+                said.append((key, "end"))
+            first, run, active = 0, [], False
+        elif fault:
+            first, run = first or fault, [*run, now]
+            if not active and len(run) >= 2 and run[-1] - run[0] >= (300.0 if first == 5 else 60.0):
+                active = True
+                said.append((key, "start"))
+    assert [(key, word) for key, _, word, _ in drive.said] == said
+
+
 @given(st.lists(st.integers(0, 6), max_size=80))
 def test_rounds(series: list[int]) -> None:
     assert [turn.tolist() for turn in rounds.split(np.array(series, dtype=np.int64))] == slow_rounds(series)

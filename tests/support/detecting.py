@@ -24,6 +24,7 @@ class Reading:
     doubtful: bool = False
     beyond: int = 0
     part: int = 0
+    fault: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,7 @@ class Drive:
                 part=np.array([r.part for r in some], dtype=np.int8),
                 params=self.params,
                 listened_ns=self.listened_ns,
+                fault=np.array([r.fault for r in some], dtype=np.uint8) if any(r.fault for r in some) else None,
             )
             answer = self.detector.step(window, self.state)
             assert (answer.rows == window.rows).all()

@@ -293,12 +293,51 @@ def test_a_device_that_never_spoke_is_missed_too() -> None:
     assert said(run.findings) == ["nodata.device start"]
 
 
-def test_not_worn_is_no_data() -> None:
+def test_not_worn_is_said_as_such_and_not_as_silence() -> None:
     run = Run(watched("w"))
-    run.feed(
-        [*series("w", "hr", [nan] * 100, quality=int(Quality.NO_VALUE | Quality.NOT_WORN)), *series("w", "spo2", [97.0] * 100)], until_s=99
-    )
+    not_worn = series("w", "hr", [nan] * 100, quality=int(Quality.NO_VALUE | Quality.NOT_WORN))
+    run.feed([*not_worn, *series("w", "spo2", [97.0] * 110), R(device="w", key="hr", value=70.0, t_s=105)], until_s=110)
+    assert said(run.findings) == ["sensor.hr start", "sensor.hr end"]
+    assert (run.findings[0].code, run.findings[0].kind) == ("finding.sensor.not_worn", AlertKind.TECHNICAL)
+
+
+def test_no_value_without_a_reason_is_silence() -> None:
+    run = Run(watched("w"))
+    run.feed([*series("w", "hr", [nan] * 100, quality=int(Quality.NO_VALUE)), *series("w", "spo2", [97.0] * 100)], until_s=99)
     assert said(run.findings) == ["nodata.hr start"]
+
+
+def test_low_perfusion_takes_the_zero_delay_away_and_after_a_while_the_value() -> None:
+    run = Run(ward("w"))
+    run.tick(0)
+    weak = int(Quality.LOW_PERFUSION)
+    run.feed([R(device="w", key="spo2", value=95.0 + at % 2, t_s=at, quality=weak) for at in range(1, 310)], until_s=310)
+    assert said(run.findings) == ["sensor.spo2 start"]
+    run.feed(series("w", "spo2", [75.0, 74.0] * 20, from_s=311, quality=weak), from_s=312, until_s=351)
+    assert said(run.findings) == ["sensor.spo2 start"]
+    run.feed(series("w", "spo2", [75.0, 74.0] * 3, from_s=352), from_s=353, until_s=359)
+    assert said(run.findings)[1:] == ["limit.spo2.low start", "sensor.spo2 end"]  # by one reading: in the order of the rules
+
+
+def test_a_cuff_that_fails_twice() -> None:
+    run = Run(ward("w"))
+    run.tick(0)
+    failed = {"key": "sbp", "value": nan, "quality": int(Quality.NO_VALUE | Quality.CUFF_ERROR)}
+    assert not run.read(R(device="w", t_s=1, **failed))  # type: ignore[arg-type]
+    (found,) = run.read(R(device="w", t_s=90, **failed))  # type: ignore[arg-type]
+    assert found.code == "finding.sensor.cuff_error"
+    assert said(run.read(R(device="w", key="sbp", value=120.0, t_s=180))) == ["sensor.sbp end"]
+
+
+@pytest.mark.parametrize(
+    ("off", "value", "said_"), [("low", 30.0, False), ("low", 160.0, True), ("both", 160.0, False), ("high", 30.0, True)]
+)
+def test_a_side_that_is_switched_off_says_nothing(off: str, value: float, said_: bool) -> None:
+    made = ward("w")
+    made.limit("hr", "R-w", off=off)
+    run = Run(made)
+    run.tick(0)
+    assert bool(run.read(R(device="w", key="hr", value=value, t_s=10))) is said_
 
 
 def test_nobody_is_accused_of_our_own_absence() -> None:
