@@ -99,6 +99,7 @@ class BedExit:
         leave = params["away"][rows] != 0
         alarm.end(answer, np.flatnonzero(leave), rows[leave], state)
         ready = self._ready(rows, now_ns, state, params) & ~leave & self._night(rows, now_ns, params)
+        ready &= self._night(rows, state["left_ns"][rows], params)  # who has been up since noon is late, not missing
         starts = np.flatnonzero(ready & ~state["active"][rows] & (now_ns > self._end_ns(rows, state, params)))
         at = rows[starts]
         alarm.start(answer, starts, at, state, state["left_key"][at], state["left_ns"][at], state["last_origin"][at])
@@ -123,10 +124,9 @@ class BedExit:
         return answer
 
     def numbers(self, row: int, state: Table) -> dict[str, float | str]:
-        """Since when the person is out of bed (UTC ms), and the limit in seconds."""
-        limit_min = float(state["limit_min"][row])
-        left_ns = int(state["onset_ns"][row])
-        return {"since_ms": left_ns // 1_000_000, "limit_s": round(limit_min * 60.0), "days": int(state["absences"][row])}
+        """The limit in minutes, since when the person is out of bed (UTC ms), absences known."""
+        limit_min = round(float(state["limit_min"][row]))
+        return {"limit_min": limit_min, "since_ms": int(state["onset_ns"][row]) // 1_000_000, "absences": int(state["absences"][row])}
 
     def _night(self, rows: Rows, t_ns: NDArray[np.int64], params: Table) -> NDArray[np.bool_]:
         hour = routine.hour_of(routine.local_ns(t_ns, params["utc_offset_s"][rows]))

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics import alarm, routine
-from analytics.detect.base import ALARM, NOTHING, OK, UNKNOWN, WARMING, Detector, Instant, Stage, Verdicts, Window, quiet
+from analytics.detect.base import ALARM, NO_DATA, NOTHING, OK, UNKNOWN, WARMING, Detector, Instant, Stage, Verdicts, Window, quiet
 from analytics.routine import DAY_NS, DAYS, HOUR_NS, NS_PER_MIN, ON
 from analytics.table import Column, Rows, Table
 from analytics.windows import NEVER_NS
 
-DOOR, MOTION, BED, STEPS = range(4)
-QUANTITIES = ("door", "motion", "bed_occupied", "steps")
+DOOR, MOTION, BED = range(3)
+QUANTITIES = ("door", "motion", "bed_occupied")  # no steps: a wristband tells of them wherever the person is
 OUTINGS = 64  # remembered
 SETTLE_NS = 10 * NS_PER_MIN
 RETURN_NS = 5 * NS_PER_MIN  # between the door and the first sign of life behind it
@@ -39,7 +39,6 @@ class NoReturn:
     columns: Mapping[str, Column] = alarm.COLUMNS | {
         "door": Column("<f4", np.nan),
         "bed": Column("<f4", np.nan),
-        "steps": Column("<f4", np.nan),
         "left_ns": Column("<i8", NEVER_NS),  # the door by which the person may have gone
         "left_key": Column("<i8", UNKNOWN),
         "door_ns": Column("<i8", NEVER_NS),  # last use of the door
@@ -50,7 +49,7 @@ class NoReturn:
         "limit_min": Column("<f4", np.nan),
     }
     params: Mapping[str, Column] = _COMMON | {
-        "out_floor_min": Column("<f8", 180.0),
+        "out_floor_min": Column("<f8", 300.0),
         "out_factor": Column("<f8", 1.3),
         "out_days": Column("<f8", 14.0),
         "out_least": Column("<i8", 5),  # outings that must be known; without them the night decides
@@ -64,7 +63,7 @@ class NoReturn:
         first = told & (state["first_ns"][rows] == NEVER_NS)
         state["first_ns"][rows[first]] = t_ns[first]
         used = told & _changed(window, DOOR, "door", state)
-        inside = told & ((window.part == MOTION) & (window.value > ON) | _changed(window, BED, "bed", state) | _more_steps(window, state))
+        inside = told & ((window.part == MOTION) & (window.value > ON) | _changed(window, BED, "bed", state))
         answer = quiet(rows)
         self._came(rows[inside], t_ns[inside], state)
         alarm.end(answer, np.flatnonzero(inside), rows[inside], state)
@@ -109,9 +108,9 @@ class NoReturn:
         return answer
 
     def numbers(self, row: int, state: Table) -> dict[str, float | str]:
-        """Since when the person is out (UTC ms), and the limit in seconds."""
-        limit_min = float(state["limit_min"][row])
-        return {"since_ms": int(state["left_ns"][row]) // 1_000_000, "limit_s": round(limit_min * 60.0), "days": int(state["outings"][row])}
+        """The limit in hours, since when the person is out (UTC ms), outings known."""
+        limit_h = round(float(state["limit_min"][row]) / 60.0, 1)
+        return {"limit_h": limit_h, "since_ms": int(state["onset_ns"][row]) // 1_000_000, "outings": int(state["outings"][row])}
 
     def _came(self, rows: Rows, t_ns: NDArray[np.int64], state: Table) -> None:
         """A sign of life inside: the outing, if it was one, is learned."""
@@ -186,6 +185,7 @@ class Wander:
         at = rows[starts]
         alarm.start(answer, starts, at, state, window.key[starts], window.t_ns[starts], window.origin[starts])
         told_of = np.where(state["nights"][rows] >= params["wander_days"][rows], np.int8(OK), np.int8(WARMING))
+        told_of = np.where(state["night"][rows] < 0, np.int8(NO_DATA), told_of)
         answer.verdict[:] = np.where(state["active"][rows], np.int8(ALARM), told_of)
         return answer
 
@@ -241,16 +241,6 @@ def _changed(window: Window, part: int, name: str, state: Table) -> NDArray[np.b
     found = np.zeros(len(window), dtype=bool)
     found[index] = ~np.isnan(state[name][rows]) & (state[name][rows] != value)
     state[name][rows] = value
-    return found
-
-
-def _more_steps(window: Window, state: Table) -> NDArray[np.bool_]:
-    """bool[n]: the counter of steps stands higher than before; one that starts anew at midnight is no step."""
-    index = np.flatnonzero((window.part == STEPS) & window.usable & (np.abs(np.nan_to_num(window.value, nan=1e9)) < 1e9))
-    rows, value = window.rows[index], window.value[index].astype(np.float32)
-    found = np.zeros(len(window), dtype=bool)
-    found[index] = value > state["steps"][rows]
-    state["steps"][rows] = value
     return found
 
 

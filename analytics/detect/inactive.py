@@ -84,7 +84,8 @@ class Inactive:
         alarm.end(answer, np.flatnonzero(moved), at, state)
         state["act_ns"][at] = state["learned_ns"][at] = t_ns[moved]
         state["act_key"][at], state["last_origin"][at] = window.key[moved], window.origin[moved]
-        state["by_door"][at] = window.part[moved] == DOOR
+        part = window.part[moved]  # a wristband tells of steps wherever the person is
+        state["by_door"][at] = np.where(part == STEPS, state["by_door"][at], part == DOOR)
         answer.verdict[:] = self._verdict(rows, t_ns, state, params)
         return answer
 
@@ -125,9 +126,9 @@ class Inactive:
         return answer
 
     def numbers(self, row: int, state: Table) -> dict[str, float | str]:
-        """Since when nothing was noticed (UTC ms), and the limit of this hour in seconds."""
-        limit_min = float(state["limit_min"][row])
-        return {"since_ms": int(state["act_ns"][row]) // 1_000_000, "limit_s": round(limit_min * 60.0), "days": int(state["days"][row])}
+        """The limit of this hour in hours, since when nothing was noticed (UTC ms), days known."""
+        limit_h = round(float(state["limit_min"][row]) / 60.0, 1)
+        return {"limit_h": limit_h, "since_ms": int(state["act_ns"][row]) // 1_000_000, "days": int(state["days"][row])}
 
     # --- signs of life -----------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from gateway.stream.bank import Bank, set_row
 from gateway.stream.limit_hours import SIDES, LimitHours, stands
 from gateway.stream.people import personal_quantities
 from gateway.stream.roster import DEVICE, IGNORED, Roster, Wearer
-from gateway.stream.rules import SCORE_PARTS, StreamConfig, score_ages_s, settings, signal_spans_s, silence_deadline_s
+from gateway.stream.rules import LIFE, SCORE_PARTS, StreamConfig, score_ages_s, settings, signal_spans_s, silence_deadline_s
 
 HOUR_NS = 3_600_000_000_000
 _MEASURED = (Kind.CONTINUOUS, Kind.SPOT, Kind.STATUS)
@@ -211,10 +211,13 @@ class Aligner:
         """What staff entered, and age limits that fit the resident's devices."""
         row = self._roster.residents[record.id]
         cadences: dict[int, float] = {}
+        life_s: list[float] = []
         for name in self._view.devices_of(record.id, now_ns):
             device = self._view.devices.get(name)
             for key in self._expected_keys(device):
                 cadence_s = None if device is None else device.cadence_s.get(key, BY_KEY[key].cadence_s if key in BY_KEY else None)
+                if cadence_s is not None and key in LIFE:
+                    life_s.append(cadence_s)
                 if key in BY_KEY and cadence_s is not None and BY_KEY[key].index in SCORE_PARTS:
                     part = SCORE_PARTS[BY_KEY[key].index]
                     cadences[part] = max(cadences.get(part, 0.0), cadence_s)
@@ -227,6 +230,7 @@ class Aligner:
             "cvpu": nan if record.consciousness is None else float(record.consciousness != "A"),
             "persistence_s": self._config.news2_persistence_s,
             "away": float(record.status == "away"),
+            "life_deadline_s": 3.0 * max(life_s) if life_s else nan,
             "utc_offset_s": self._utc_offset_s(None, record, now_ns),
         }
         set_row(table, row, {name: value for name, value in values.items() if name in table.columns})

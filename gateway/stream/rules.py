@@ -110,6 +110,7 @@ PERSON_PRIORITIES = MappingProxyType({
     "routine.steps": Priority.LOW,
     "routine.sleep": Priority.LOW,
 })  # fmt: skip
+LIFE = frozenset({"motion", "bed_occupied", "door", "steps"})  # of which some word is owed: without it silence says nothing of the person
 SCORE_PARTS = MappingProxyType({BY_KEY[key].index: watch.part for key, watch in WATCHES.items() if watch.part >= 0})
 SIGNAL_PARTS = (score.PULSE, score.SPO2, score.RESP, score.TEMP, score.SBP)  # parts of NEWS2 in the order of deviation.SIGNALS
 SIGNAL_SPOT = (False, False, False, True, True)

@@ -68,7 +68,7 @@ SETTINGS: dict[str, list[float]] = {
     "wander_days": [0],
     "wander_s": [60.0, 600.0],
     "habit_days": [1, 2],
-    "habit_h": [1.0],
+    "habit_h": [0.3],
     "profile_floor": [0.1],
     "profile_factor": [1.0],
     "bed_begin_h": [0.0, 6.0],
@@ -82,10 +82,10 @@ SETTINGS: dict[str, list[float]] = {
     "worse_gap": [0.1],
 }
 # Values and a pace that make sense to a rule: factor on the values (30..200), factor on the time between readings.
-RARE = ("deviation", "glucose_soon")
+RARE = ("deviation", "glucose_soon", "routine.day", "routine.steps", "routine.sleep")
 FITTING: dict[str, tuple[float, float]] = {"glucose_soon": (1 / 20, 1.5)} | dict.fromkeys(
     ("routine.inactive", "routine.no_return", "routine.wander", "routine.bed"), (1 / 200, 1.0)
-) | {"routine.day": (1 / 200, 40.0), "routine.steps": (1.0, 40.0), "routine.sleep": (1.0, 40.0)}
+) | {"routine.day": (1 / 200, 40.0), "routine.steps": (100.0, 40.0), "routine.sleep": (10.0, 40.0)}
 
 
 def drive(detector: Detector, rng: random.Random) -> Drive:
@@ -234,7 +234,7 @@ def test_ticks_that_nothing_was_due_for_can_be_left_out(detector: Detector, seed
     spoke = 0
     for turn in range(8):
         rng = random.Random(seed + turn)
-        readings = [step for step in stream(rng, 70, detector, stretch=1.0 / FITTING.get(detector.rule, (1.0, 1.0))[1]) if isinstance(step, Reading)]
+        readings = [step for step in stream(rng, 70, detector, 1.0 / FITTING.get(detector.rule, (1, 1))[1]) if isinstance(step, Reading)]
         dense, sparse = (_ticking(drive(detector, random.Random(seed + turn)), readings, lazy=lazy) for lazy in (False, True))
         assert [row[1:3] for row in dense.heard()] == [row[1:3] for row in sparse.heard()]
         spoke += len(dense.said)
