@@ -34,8 +34,9 @@ from gateway.intake import Intake, hashes_of
 from gateway.journal import Journal
 from gateway.ledger import Ledger
 from gateway.notify.outbox import Outbox
-from gateway.office import JOBS, perform
+from gateway.office import JOBS, OPERATOR, perform
 from gateway.ops import Ops
+from gateway.pairings import Pairings
 from gateway.processes import stop_signal, until
 from gateway.query import Parts, Query
 from gateway.standing import standing
@@ -111,6 +112,7 @@ class _Builder:
     def __init__(self, core: Core, stack: AsyncExitStack) -> None:
         self._core = core
         self._stack = stack
+        self._pairings = Pairings(core.registry)
         self._tasks: dict[str, asyncio.Task[Any]] = {}
 
     async def build(self) -> tuple[Gateway, asyncio.Task[None]]:
@@ -220,6 +222,7 @@ class _Builder:
         from gateway.collect.ble.opening import door  # Bluetooth stacks take their time to load
 
         made = door(core.config.ble, core.registry, core.store, core.clock, core.ops)
+        self._pairings.desk = made.parts.pairings
         self._stack.push_async_callback(made.close)
         return [made]
 
@@ -259,6 +262,7 @@ class _Builder:
                 audit=core.audit,
                 clock=core.clock,
                 ops=core.ops,
+                pairings=self._pairings,
                 retry_dead_letter=lambda letter: _retry(core, intake, letter),
             )
         )
@@ -300,6 +304,7 @@ class _Builder:
             return found
 
         handlers = {name: partial(perform, core, name) for name in JOBS} | record.handlers()
+        handlers |= self._pairings.handlers(OPERATOR)
         handlers["drill"] = office_alarms.drill(desk, core)
         server = await serve_control(socket_path(core.data_dir), {**handlers, "status": status, "ledger": books, "deadletter.retry": retry})
         self._stack.callback(server.close)

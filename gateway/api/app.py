@@ -24,6 +24,7 @@ from gateway.api import (
     routes_figures,
     routes_history,
     routes_house,
+    routes_pairing,
     routes_registry,
     routes_session,
     routes_ward,
@@ -85,7 +86,8 @@ def create_app(
     app.state.pages = Pages(http_lan=settings.http_lan)
     problems.install(app)
     for module in (
-        routes_session, routes_alerts, routes_ward, routes_registry, routes_house, routes_family, routes_clinic, routes_history,
+        routes_session, routes_alerts, routes_ward, routes_registry, routes_pairing, routes_house,
+        routes_family, routes_clinic, routes_history,
         routes_alarms,
         routes_figures,
     ):  # fmt: skip

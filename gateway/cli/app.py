@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import alarms, change, devices, ehr, look, policies, residents, start
+from gateway.cli import alarms, change, devices, ehr, look, pairing, policies, residents, start
 from gateway.cli.say import WRONG, Voice
 
 DEFAULT_DATA = "anxin-data"
@@ -44,6 +44,7 @@ devices.install(app)
 ehr.install(app)
 alarms.install(app)
 policies.install(app)
+pairing.install(app)
 
 
 def main() -> None:

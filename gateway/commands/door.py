@@ -16,9 +16,11 @@ from gateway.audit import Audit
 from gateway.clock import Clock
 from gateway.commands.alarms import AlarmCommands
 from gateway.commands.links import LinkDoor, LinkParts
+from gateway.commands.pairing import PairingCommands
 from gateway.commands.refusal import Kind, Refusal
 from gateway.commands.registry import RegistryCommands, must, must_device, must_site
 from gateway.ops import Ops
+from gateway.pairings import Pairings
 from gateway.pins import Pins
 from gateway.query import Asker, Forbidden, Missing, Query
 from gateway.query.asker import alert_scope, may
@@ -46,6 +48,7 @@ class CommandParts:
     audit: Audit
     clock: Clock
     ops: Ops
+    pairings: Pairings | None = None
     retry_dead_letter: Callable[[int], Awaitable[Mapping[str, Any] | None]] | None = None  # None = no such letter
 
 
@@ -78,6 +81,7 @@ class Commands:
 
     def __init__(self, parts: CommandParts) -> None:
         self._parts = parts
+        self.pairing = PairingCommands(parts.pairings or Pairings(parts.registry), parts.registry, parts.clock)
         self._looks = Looks(parts.db, parts.audit, parts.clock, parts.ops)
         self.registry = RegistryCommands(self._do)
         self.alarms = AlarmCommands(parts, self._do)

@@ -68,6 +68,10 @@ PASSES: dict[tuple[str, str], frozenset[str]] = {
     ("post", "/api/v1/devices"): OPERATORS,
     ("post", "/api/v1/devices/{device_id}/retire"): OPERATORS,
     ("post", "/api/v1/devices/{device_id}/token"): OPERATORS,
+    ("post", "/api/v1/devices/{device_id}/pairing"): OPERATORS,
+    ("get", "/api/v1/devices/{device_id}/pairing"): OPERATORS,
+    ("delete", "/api/v1/devices/{device_id}/pairing"): OPERATORS,
+    ("post", "/api/v1/devices/{device_id}/pairing/passkey"): OPERATORS,
     ("get", "/api/v1/inbox"): STAFF,
     ("get", "/api/v1/registry"): STAFF,
     ("post", "/api/v1/registry/sites"): OPERATORS | {"admin"},
@@ -135,6 +139,8 @@ FOREIGN_BODY: dict[tuple[str, str], dict[str, Any]] = {
     ("post", "/api/v1/residents/{resident_id}/merge"): {"into": "wang", "reason": "x"},
     ("post", "/api/v1/residents/{resident_id}/{step}"): {},
     ("post", "/api/v1/limits/{limit_id}/end"): {"reason": "x"},
+    ("post", "/api/v1/devices/{device_id}/pairing"): {},
+    ("post", "/api/v1/devices/{device_id}/pairing/passkey"): {"passkey": 1},
 }  # fmt: skip
 FOREIGN_QUERY: dict[tuple[str, str], dict[str, Any]] = {
     ("get", "/api/v1/wall"): {"site": "far"},
