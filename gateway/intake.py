@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from devices import catalog
-from devices.model import DecodeError, DeviceFacts, Message
+from devices.model import DecodeError, DeviceFacts, Message, Series
 from gateway import deadletter, intake_keys
 from gateway.clock import NS_PER_S, Clock
 from gateway.deadletter import Letter, StoredLetter
@@ -28,7 +28,8 @@ from gateway.vocabulary import Origin
 
 MAX_PAYLOAD = 256 * 1024
 CHUNK = 200  # frames handled in one go: a call in its own lane waits no longer than this takes
-DECODE_SHARE_BYTES = 512 * 1024
+DECODE_SHARE_BYTES = 128 * 1024
+PIECE = 2_000  # readings of one block: what follows the journal handles a block in one go
 _RETAINED, _TEST, _LATE = int(Mark.RETAINED), int(Mark.TEST), int(Mark.LATE)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -114,8 +115,11 @@ class Intake:
         letters = [work for work in works if work.message is None]
         if calls:
             await self._store_readings(calls, priority=True)
-        if others:
-            await self._store_readings(others, priority=priority)
+        for piece in _pieces(others):
+            began_ns = self._clock.monotonic_ns()
+            await self._store_readings(piece, priority=priority)
+            if all(item.stored for work in piece if work.message is not None for item in work.message.items):
+                await self._clock.sleep((self._clock.monotonic_ns() - began_ns) / NS_PER_S)  # a back-fill leaves half of the time to life
         if letters:
             await self._store_letters(letters)
         self._introduce(works, view)
@@ -347,6 +351,19 @@ def _chunks(frames: Sequence[Frame]) -> Iterable[Sequence[Frame]]:
         size += len(frame.payload)
     if start < len(frames):
         yield frames[start:]
+
+
+def _pieces(works: Sequence[_Work]) -> Iterable[Sequence[_Work]]:
+    """Works of at most PIECE readings together, or one that has more."""
+    start = size = 0
+    for index, work in enumerate(works):
+        count = 0 if work.message is None else sum(len(item.values) if isinstance(item, Series) else 1 for item in work.message.items)
+        if index > start and size + count > PIECE:
+            yield works[start:index]
+            start, size = index, 0
+        size += count
+    if start < len(works):
+        yield works[start:]
 
 
 def _origin(frame: Frame, message: Message, device: Device | None) -> Origin:

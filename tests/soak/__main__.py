@@ -11,6 +11,7 @@ PLANNED = {
     "kill": "200 kills of the gateway under load: every accepted reading once, every alert in its state",
     "power_loss": "1,000 power cuts on a disk that tears and drops unsynced sectors; the same with weak syncing must lose",
     "stall": "a consumer that stands still for 60 s while the broker waits 30 s: bounded redelivery, nothing twice, calls go on",
+    "edge": "1,000,000 readings that an edge kept for 72 h drain in order while calls go on: nothing lost, twice, late or alarming",
     "decoders": "10^6 random inputs per decoder: samples in range or DecodeError",
 }
 
