@@ -64,6 +64,41 @@ def test_a_day_of_seconds_is_drawn_within_a_second_in_aligned_strips_with_one_cr
     assert len({round(box["left"]) for box in boxes(page, ".u-cursor-x")}) == 1
 
 
+# Of the column of a strip's canvas at each share of its plot: the share of pixels that are the grey of a gap, and that are the trace.
+COLUMNS = """([quantity, shares]) => {
+  const strip = document.querySelector(`[data-strip=${quantity}]`);
+  const canvas = strip.querySelector("canvas"), plot = strip.querySelector(".u-over").getBoundingClientRect();
+  const at = canvas.getBoundingClientRect(), ratio = canvas.width / at.width;
+  const near = (p, i, c) => Math.abs(p[i] - c[0]) + Math.abs(p[i + 1] - c[1]) + Math.abs(p[i + 2] - c[2]) < 40;
+  return shares.map(share => {
+    const x = Math.round((plot.left - at.left + share * plot.width) * ratio);
+    const height = Math.floor(plot.height * ratio);
+    const p = canvas.getContext("2d").getImageData(x, Math.ceil((plot.top - at.top) * ratio), 1, height).data;
+    let grey = 0, trace = 0;
+    for (let i = 0; i < p.length; i += 4) { grey += near(p, i, [0xd3, 0xd0, 0xc8]); trace += near(p, i, [0x14, 0x42, 0x5e]); }
+    return {grey: grey / height, trace: trace / height};
+  });
+}"""
+
+
+def test_gaps_are_grey_and_no_line_crosses_them(past_screens: Screens) -> None:
+    page = drawn(past_screens.open("doctor", PAGE, WALL))
+    page.wait_for_timeout(300)  # the canvas is painted in a frame of its own
+    told = past_screens.ward.person("doctor").get(f"/clinic/{WHO}")
+    begin, width = told["from_ms"], told["to_ms"] - told["from_ms"]
+    for quantity in ("hr",):
+        strip = next(one for one in told["strips"] if one["quantity"] == quantity)
+        within = [one for one in strip["gaps"] if one["from_ms"] > begin + 3_600_000 and one["to_ms"] < told["to_ms"] - 3_600_000]
+        gap = max(within, key=lambda one: one["to_ms"] - one["from_ms"])
+        assert gap["to_ms"] - gap["from_ms"] > 1_800_000
+        span, middle = (gap["to_ms"] - gap["from_ms"]) / width, (gap["from_ms"] + gap["to_ms"]) / 2
+        centre = (middle - begin) / width
+        inside = page.evaluate(COLUMNS, [quantity, [centre - span / 5, centre + span / 7, centre + span / 4]])
+        beside = page.evaluate(COLUMNS, [quantity, [centre - 0.75 * span, centre + 0.75 * span]])
+        assert all(column["grey"] > 0.8 and column["trace"] == 0 for column in inside), (quantity, inside)
+        assert all(column["grey"] < 0.4 and column["trace"] > 0 for column in beside), (quantity, beside)
+
+
 def test_weeks_and_months_are_envelopes_and_bars_say_that_they_are_partial(past_screens: Screens) -> None:
     page = drawn(past_screens.open("doctor", PAGE, WALL))
     for span, bars in (("7d", 42), ("30d", 150)):
