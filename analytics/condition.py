@@ -121,7 +121,7 @@ class Changes:
 
 def busy(table: Table, rows: Rows, bad: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Positions of the readings that have anything to do with a condition: all others need no step, and nearly all are others."""
-    return np.flatnonzero(bad | (table["state"][rows] != OK) | (table["recent"][rows] != 0))
+    return (bad | (table["state"][rows] != OK) | (table["recent"][rows] != 0)).nonzero()[0]
 
 
 def step(table: Table, rows: Rows, seen: Input, timing: Timing) -> Changes:
@@ -144,7 +144,7 @@ def tick(table: Table, rows: Rows, now_ns: int, timing: Timing) -> Changes:
 def waiting(table: Table, rows: int) -> Rows:
     """Rows whose condition can change by time alone: int64[m]."""
     state = table["state"][:rows]
-    return np.flatnonzero((state == PENDING) | (state == CLEARING))
+    return ((state == PENDING) | (state == CLEARING)).nonzero()[0]
 
 
 def due_ns(table: Table, rows: Rows, now_ns: int, timing: Timing) -> int | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+SMALL = 128  # up to here a set of plain numbers is faster than arrays
+
 
 def last_of(series: NDArray[np.int64]) -> NDArray[np.int64]:
     """Position of the last entry of each series, int64[max + 1]; what does not occur holds nonsense. series int64[n] >= 0, n > 0."""
@@ -27,6 +29,8 @@ def split(series: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     if count == 0:
         return []
     position = np.arange(count, dtype=np.int64)
+    if count <= SMALL and len(set(series.tolist())) == count:
+        return [position]
     if (last_of(series)[series] == position).all():  # the usual batch: every series once, and no need to sort
         return [position]
     order = np.argsort(series, kind="stable")

@@ -141,10 +141,11 @@ def unchanged(count: int) -> NDArray[np.uint8]:
 def quiet(rows: Rows, verdict: int = NO_DATA) -> Verdicts:
     """The same verdict for all rows, without transitions (`writable` before there are any)."""
     count = len(rows)
-    nothing = unknown(count)
+    nothing, same = unknown(count), np.empty(count, np.int8)
+    same.fill(verdict)
     return Verdicts(
         rows=rows,
-        verdict=np.full(count, verdict, dtype=np.int8),
+        verdict=same,
         score=np.zeros(count, dtype=np.float32),
         change=unchanged(count),
         onset_key=nothing,

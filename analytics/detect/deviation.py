@@ -94,7 +94,7 @@ class Deviation:
         """Learn one reading per person and signal; doubtful and unusable ones teach nothing. The verdict is that of the last tick."""
         answer = quiet(window.rows)
         counts = window.usable & ~window.doubtful & (np.abs(window.value) < ABSURD)  # False for NaN
-        index = np.flatnonzero(counts)
+        index = counts.nonzero()[0]
         if len(index):
             self._learn(window if len(index) == len(counts) else window.take(index), state)
         answer.verdict[:] = self._verdict(window.rows, state)
@@ -128,7 +128,7 @@ class Deviation:
         )
         changes = condition.step(state, at, seen, _timing(params, at))
         self._remember(at, total[told], instant.now_ns, changes.change, state)
-        changed = np.flatnonzero(changes.change)
+        changed = changes.change.nonzero()[0]
         return Verdicts(
             rows=at[changed],
             verdict=self._verdict(at[changed], state),
@@ -202,7 +202,7 @@ class Deviation:
         flat = baseline.Flat(state, COUNT)
         opens = baseline.new_minute(flat, at, t_ns)
         if opens.any():
-            index = np.flatnonzero(opens)
+            index = opens.nonzero()[0]
             self._turn(window if len(index) == len(opens) else window.take(index), at[index], signal[index], flat, state)
         lanes = state["core"].reshape(COUNT, LANES, -1)
         block = np.ascontiguousarray(lanes[signal, :, rows].T)

@@ -48,7 +48,7 @@ class Flat:
         counts = window.usable & ~np.isnan(value) & (window.beyond == 0)
         step = np.abs(value - state["good_value"][rows])
         leap = np.zeros(len(rows), dtype=bool)
-        far = np.flatnonzero(counts & (step > window.params["leap"][rows]))
+        far = (counts & (step > window.params["leap"][rows])).nonzero()[0]
         if len(far):
             at = rows[far]
             soon = (window.t_ns[far] - state["good_ns"][at]) / 1e9 < window.params["leap_s"][at]

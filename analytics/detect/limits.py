@@ -79,7 +79,7 @@ class Limit:
         if not len(rows):
             return NOTHING
         changes = condition.tick(state, rows, instant.now_ns, self._timing(params, rows))
-        changed = np.flatnonzero(changes.change)
+        changed = changes.change.nonzero()[0]
         return _answer(rows[changed], _picked(changes, changed), state)
 
     def due_ns(self, instant: Instant, state: Table, params: Table) -> int | None:

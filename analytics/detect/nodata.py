@@ -41,7 +41,7 @@ class NoData:
         heard = window.usable & (~np.isnan(window.value) | (window.beyond != 0))
         told = heard if window.fault is None else heard | (window.fault > 0)  # a device that says what is wrong is no silent one
         rows = window.rows[told]
-        index = np.flatnonzero(told)
+        index = told.nonzero()[0]
         state["seen_ns"][rows] = window.listened_ns
         state["seen_at_ns"][rows] = window.t_ns[told]
         state["origin"][rows] = window.origin[told]
@@ -56,7 +56,7 @@ class NoData:
         """Who has been silent for too long by now, and who is no longer."""
         wanted = self._silent(instant, state, params)
         active = state["active"][: instant.rows]
-        changed = np.flatnonzero(wanted != active)
+        changed = (wanted != active).nonzero()[0]
         if not len(changed):
             return NOTHING
         answer = quiet(changed)

@@ -37,7 +37,7 @@ class People:
 
     def add(self, window: Window, quantity: NDArray[np.int16]) -> None:
         """Keep what belongs to a resident and anybody asks for."""
-        mine = np.flatnonzero(self._wanted[quantity])
+        mine = self._wanted[quantity].nonzero()[0]
         if not len(mine):
             return
         mine = mine[self._bank.series["resident"][window.rows[mine]] >= 0]
@@ -49,17 +49,20 @@ class People:
         """Step the detectors over what was collected; a pause after so many rounds."""
         if not self._windows:
             return
-        order = np.argsort(np.concatenate([window.key for window in self._windows]), kind="stable")
-        quantity = np.concatenate(self._quantities)[order]
+        quantity = self._quantities[0]
+        if len(self._windows) > 1:
+            quantity = np.concatenate(self._quantities)[np.argsort(np.concatenate([one.key for one in self._windows]), kind="stable")]
+        elif not ascends(self._windows[0].key):
+            quantity = quantity[np.argsort(self._windows[0].key, kind="stable")]
         whole = joined(self._windows)
         self._windows, self._quantities = [], []
         whole = replace(whole, rows=self._bank.series["resident"][whole.rows], params=self._bank.residents)
         for detector in self.detectors:
             part = self._parts[detector.rule][quantity]
-            mine = np.flatnonzero(part >= 0)
+            mine = (part >= 0).nonzero()[0]
             if not len(mine):
                 continue
-            window = replace(whole.take(mine), part=part[mine])
+            window = replace(whole if len(mine) == len(part) else whole.take(mine), part=part[mine])
             # a detector that keeps its signals apart takes all of a person's at once
             separate = getattr(detector, "separate", None)
             names = window.rows if separate is None else window.rows * len(separate) + separate[window.part]
@@ -70,10 +73,17 @@ class People:
                     yield
 
 
+def ascends(key: NDArray[np.int64]) -> bool:
+    """Whether journal offsets are in order already, as they nearly always are."""
+    return bool((key[1:] > key[:-1]).all())
+
+
 def joined(parts: Sequence[Window]) -> Window:
     """The windows of several rounds as one, in the order of the journal."""
     if len(parts) == 1:
         whole = parts[0]
+        if ascends(whole.key):
+            return whole
     else:
         whole = Window(
             rows=np.concatenate([part.rows for part in parts]),

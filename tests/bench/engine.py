@@ -163,8 +163,13 @@ def small_batch_us(size: int) -> tuple[float, float]:
     for at in range(300):
         rows = np.sort(rng.choice(SERIES, size, replace=False))
         t_ns = np.full(size, T0_NS + (30 + at) * NS, dtype=np.int64)
-        columns = {name: getattr(whole, name)[rows] for name in ("device", "quantity", "value", "quality", "mark", "origin", "frame")}
-        block = StoredBlock(first=first, readings=replace(whole, **columns, t_measured_ns=t_ns, t_received_ns=t_ns))
+        columns = {name: getattr(whole, name)[rows] for name in ("quantity", "value", "quality", "mark", "origin")}
+        named, device = np.unique(whole.device[rows], return_inverse=True)
+        some = replace(
+            whole, **columns, devices=tuple(whole.devices[of] for of in named), device=device.astype(np.int32), t_measured_ns=t_ns,
+            t_received_ns=t_ns, frames=whole.frames[:size], frame=np.arange(size, dtype=np.int32),
+        )  # fmt: skip
+        block = StoredBlock(first=first, readings=some)
         first = block.last + 1
         begun_ns = CLOCK.monotonic_ns()
         engine.step(block)
