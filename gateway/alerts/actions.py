@@ -55,7 +55,7 @@ def _take(case: Case, act: Act, now: Moment) -> Case:
     if case.view.state in OWNED and not _owns(case, act):
         raise NotAllowedError("claimed_by_other")
     return with_view(
-        case,
+        with_timers(case, {Timer.UNFOLD: None}),  # a person has it: nothing needs to speak for it, or later for itself
         claimed_by=act.actor.id,
         claimed_name=act.actor.name,
         claimed_ns=case.view.claimed_ns or now.wall_ns,

@@ -282,9 +282,10 @@ def _continues(case: Case, worse: bool, repeat: bool, timing: Timing, now: Momen
     kind = "worsened" if worse else "repeated" if repeat else "updated"
     why = Why.WORSE if worse else Why.CALLED_AGAIN if call else Why.AGAIN
     change = Change(case=case, transitions=(Transition(kind=kind, why=why),))
-    if worse and Timer.SILENCE in case.timers:
+    if Timer.SILENCE in case.timers and (worse or not case.silenceable):  # worse, or a sensor's floor: no silence holds that
         loud = with_timers(case, {Timer.SILENCE: None})
         change = change.then(Change(case=loud, transitions=(Transition(kind="unsilenced", why=Why.WORSE),)))
+        worse = True
     if not worse and not (call and repeat):
         return change
     case = change.case

@@ -20,6 +20,28 @@ S = 1_000_000_000
 PEOPLE = [Actor(id="li"), Actor(id="zhao"), Actor(id="head", role=Role.CLINICIAN)]
 CAUSES = [("call.sos", AlertKind.CALL), ("spo2.low", AlertKind.PHYSIOLOGICAL), ("nodata.hr", AlertKind.TECHNICAL)]
 CLOSING = {"resolved", "seen"}
+# A model of its own: which states an input may lead to. What is not named here must not happen.
+LEADS: dict[str, dict[AlertState, set[AlertState]]] = {
+    "finding": {
+        AlertState.RAISED: {AlertState.RAISED},
+        AlertState.CLAIMED: {AlertState.CLAIMED},
+        AlertState.ARRIVED: {AlertState.ARRIVED},
+        AlertState.CLEARED: {AlertState.RAISED},
+        AlertState.RESOLVED: {AlertState.RESOLVED, AlertState.RAISED},
+    },
+    "over": {
+        AlertState.RAISED: {AlertState.RAISED, AlertState.CLEARED, AlertState.RESOLVED},
+        **{state: {state} for state in (AlertState.CLAIMED, AlertState.ARRIVED, AlertState.CLEARED, AlertState.RESOLVED)},
+    },
+    "time": {
+        AlertState.RAISED: {AlertState.RAISED},
+        AlertState.CLAIMED: {AlertState.CLAIMED, AlertState.RAISED, AlertState.CLEARED},
+        AlertState.ARRIVED: {AlertState.ARRIVED},
+        AlertState.CLEARED: {AlertState.CLEARED},
+        AlertState.RESOLVED: {AlertState.RESOLVED, AlertState.RAISED},
+    },
+    "wearer": {state: {state} for state in AlertState},
+}
 
 
 class Life(RuleBasedStateMachine):
@@ -49,6 +71,7 @@ class Life(RuleBasedStateMachine):
         )
         change = machine.raise_case("a1", self.first, Standing(subject="wang", site_id="s"), self.timing(priority), self.now)
         self.case: Case = change.case
+        self.raised_mono = self.told_mono = self.now.mono_ns
         self.note(change)
 
     def timing(self, priority: Priority | None = None) -> Timing:
@@ -59,17 +82,25 @@ class Life(RuleBasedStateMachine):
     def note(self, change: Change) -> None:
         self.heard.extend(transition.kind for transition in change.transitions)
 
+    def leads(self, what: str, before: AlertState) -> None:
+        assert self.case.view.state in LEADS[what][before], f"{what}: {before} became {self.case.view.state}"
+
     def apply(self, change: Change | None) -> None:
         if change is None:
             return
         before, after = self.case.view, change.case.view
+        if any(not tell.held and (tell.steps or tell.desk) for tell in change.tells):
+            self.told_mono = self.now.mono_ns
+        if after.state is AlertState.RAISED and before.state is not AlertState.RAISED:
+            self.raised_mono = self.now.mono_ns
         assert after.version == before.version + 1
         assert change.transitions, "every change is on record"
         assert after.priority >= before.priority
         if after.state is AlertState.RESOLVED and before.state is not AlertState.RESOLVED:
             kinds = {transition.kind for transition in change.transitions}
             assert kinds & CLOSING, "nothing ends silently"
-        if before.claimed_by and after.claimed_by and before.claimed_by != after.claimed_by:
+        handed = any(transition.kind == "handed_over" for transition in change.transitions)
+        if before.claimed_by and after.claimed_by and before.claimed_by != after.claimed_by and not handed:
             raise AssertionError("ownership jumped from one to another")
         self.case = change.case
         self.note(change)
@@ -83,7 +114,28 @@ class Life(RuleBasedStateMachine):
             self.active.discard(ident)
         else:
             self.active.add(ident)
+        before = self.case.view.state
         self.apply(machine.on_finding(self.case, found, self.timing(max(priority, self.case.view.priority)), self.now))
+        self.leads("over" if phase is Phase.END else "finding", before)
+
+    @precondition(lambda self: self.first.kind is AlertKind.CALL)
+    @rule()
+    def wearer_says_ok(self) -> None:
+        self.offset += 1
+        before = self.case
+        found = replace(self.first, phase=Phase.UPDATE, offset=self.offset, params={"cancelled": True})
+        self.apply(machine.on_finding(self.case, found, self.timing(), self.now))
+        self.leads("wearer", before.view.state)
+        later = self.case.timers.get(Timer.STEP, 0) - before.timers.get(Timer.STEP, 0)
+        assert later <= 60 * S, "the wearer's word slows the ladder by a minute at most"
+
+    @rule(who=st.sampled_from(PEOPLE))
+    def handed(self, who: Actor) -> None:
+        if self.case.view.state in OWNED and self.case.view.claimed_by != who.id:
+            before = self.case.timers
+            self.apply(machine.hand_over(self.case, who, "handover:1", self.now))
+            assert self.case.view.claimed_by == who.id
+            assert self.case.timers == before, "the clock of arriving and resolving goes on"
 
     @rule(
         action=st.sampled_from(list(Action)),
@@ -93,7 +145,7 @@ class Life(RuleBasedStateMachine):
         reason=st.sampled_from(["", "why"]),
     )
     def person(self, action: Action, who: Actor, outcome: Outcome | None, span: int | None, reason: str) -> None:
-        act = Act(actor=who, outcome=outcome, until_ns=None if span is None else span * S, reason=reason)
+        act = Act(actor=who, outcome=outcome, until_ns=None if span is None else span * S, reason=reason, note=reason)
         before = self.case
         try:
             change = on_action(self.case, action, act, self.timing(), self.now)
@@ -109,7 +161,14 @@ class Life(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0, 1, 5, 30, 60, 120, 600, 3600, 30000]))
     def passing(self, seconds: int) -> None:
         self.now = Moment(wall_ns=self.now.wall_ns + seconds * S, mono_ns=self.now.mono_ns + seconds * S)
-        self.apply(machine.on_time(self.case, self.timing(), self.now))
+        before = self.case.view.state
+        self.apply(machine.on_time(self.case, self.timing(), self.now, stale=bool(seconds % 2)))
+        self.leads("time", before)
+        view, timing = self.case.view, self.timing()
+        if view.state is AlertState.RAISED and view.priority >= Priority.HIGH and view.folded_into is None:
+            longest = max(*(timing.gap_ns(step) for step in range(len(timing.steps_ns))), timing.confirm_ns)
+            quiet = self.now.mono_ns - max(self.told_mono, self.raised_mono)
+            assert quiet <= longest, "high priority, unowned, and nobody was called"
 
     @rule()
     def shift_end(self) -> None:
@@ -122,6 +181,13 @@ class Life(RuleBasedStateMachine):
     def folded(self) -> None:
         if self.case.view.state is AlertState.RAISED and self.case.view.folded_into is None:
             self.apply(machine.fold(self.case, "site-alert", self.now))
+
+    @precondition(lambda self: self.first.kind is AlertKind.TECHNICAL)
+    @rule()
+    def unfolding(self) -> None:
+        if self.case.view.state is AlertState.RAISED and self.case.view.folded_into is not None:
+            self.apply(machine.unfold_in(self.case, 150 * S, self.now))
+            assert Timer.UNFOLD in self.case.timers
 
     @rule(down=st.sampled_from([0, 5, 4000]), step=st.sampled_from([0, -3600, 86400]))
     def restart(self, down: int, step: int) -> None:

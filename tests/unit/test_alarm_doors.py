@@ -16,7 +16,9 @@ POLICY: dict[str, Any] = {
     "lane": "call", "site_id": "care", "steps": [{"delay_s": 0.0, "targets": [{"kind": "role", "id": "caregiver"}]}], "arrive_s": 60.0,
     "resolve_s": 300.0, "repeat_s": 30.0, "ack_timeout_s": 600.0, "recheck_s": 300.0, "silence_max_s": 120.0, "fallback_to_desk": False,
 }  # fmt: skip
-SHIFT = {"site": "care", "staff": "staff-li", "role": "caregiver", "weekdays": [0, 1, 2, 3, 4, 5, 6], "start": "07:00", "end": "19:00"}
+SHIFT: dict[str, Any] = {
+    "site": "care", "staff": "staff-li", "role": "caregiver", "weekdays": [0, 1, 2, 3, 4, 5, 6], "start": "07:00", "end": "19:00",
+}  # fmt: skip
 
 
 async def told(home: House, alert_id: str) -> list[tuple[str, bool, str]]:

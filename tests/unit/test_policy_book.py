@@ -139,13 +139,11 @@ def test_errors_name_the_key(change: dict[str, Any], key: str) -> None:
 
 
 def test_the_nearest_policy_holds() -> None:
-    rows = {
-        name: {**policy(DESK), "id": name, **more}
-        for name, more in {
-            "all": {"site_id": None}, "site": {}, "zone": {"zone_id": "z"}, "night": {"hours": {"start": "22:00", "end": "06:00"}},
-            "broken": {"steps": []},
-        }.items()
+    changes: dict[str, dict[str, Any]] = {
+        "all": {"site_id": None}, "site": {}, "zone": {"zone_id": "z"}, "night": {"hours": {"start": "22:00", "end": "06:00"}},
+        "broken": {"steps": []},
     }  # fmt: skip
+    rows = {name: {**policy(DESK), "id": name, **change} for name, change in changes.items()}
     book = with_own(PolicyBook(), rows)
     assert problems(rows).keys() == {"broken"}
 
