@@ -26,3 +26,15 @@ async def clinic_resident(
     """Strips, events, gaps and scores of one resident; large, so that it is encoded once and as it is."""
     body = await doors_of(request).query.clinic.resident(me, resident_id, span)
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+@router.get("/residents/{resident_id}/glucose", dependencies=[guard(CLINIC)])
+async def glucose(
+    request: Request,
+    me: Me,
+    resident_id: IdPath,
+    span: Annotated[Literal["7d", "14d", "30d"], Query(alias="range")] = "14d",
+    goals: Annotated[Literal["standard", "older"] | None, Query()] = None,
+) -> dict[str, Any]:
+    """Time in ranges, means, risk, daily profile and arrow of one resident; goals default by age."""
+    return await doors_of(request).query.glucose.report(me, resident_id, span, goals)

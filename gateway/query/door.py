@@ -22,6 +22,7 @@ from gateway.query.clinic import Clinic
 from gateway.query.curve import Curves
 from gateway.query.family import Family
 from gateway.query.feed import Feed
+from gateway.query.glucose import Glucose
 from gateway.query.looks import Looks
 from gateway.query.records import Records
 from gateway.query.refusal import Unavailable
@@ -67,6 +68,7 @@ class Query:
         self.records = Records(sight)
         self.curves = Curves(sight)
         self.clinic = Clinic(sight)
+        self.glucose = Glucose(sight)
         self.alarms = Alarms(sight)
         self.burden = Burden(sight)
         self.feed = Feed(parts.events, parts.registry, self._present, parts.clock, self._faults)

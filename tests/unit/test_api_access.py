@@ -90,6 +90,7 @@ PASSES: dict[tuple[str, str], frozenset[str]] = {
     ("get", "/api/v1/family/{resident_id}"): frozenset({"son"}),
     ("get", "/api/v1/clinic"): frozenset({"doctor"}),
     ("get", "/api/v1/clinic/{resident_id}"): frozenset({"doctor"}),
+    ("get", "/api/v1/residents/{resident_id}/glucose"): frozenset({"doctor"}),
     ("get", "/api/v1/residents/{resident_id}/consents"): OPERATORS | {"doctor"},
     ("get", "/api/v1/residents/{resident_id}/looks"): OPERATORS | {"doctor", "son"},
     ("get", "/api/v1/grantees/{user_id}/consents"): OPERATORS | {"son"},
