@@ -14,6 +14,7 @@ import apsw
 import pytest
 
 from gateway.alerts import desk as desks
+from gateway.clock import SystemClock
 from gateway.vocabulary import AlertState
 from tests.crash.laddering import LADDER
 from tests.support.receivers import HttpReceiver
@@ -62,12 +63,17 @@ class Process:
 @pytest.mark.crash
 @pytest.mark.timeout(60 + 10 * KILLS)
 async def test_kill_9_in_the_middle_of_ladders(tmp_path: Path, seed: int) -> None:
+    await run(tmp_path, KILLS, seed)
+
+
+async def run(folder: Path, kills: int, seed: int) -> int:
+    """Kill the process so many times; raises AssertionError where something was lost or said twice. Returns how many pages went out."""
     rng = random.Random(seed)
     receiver = await HttpReceiver().start()
-    process = Process(tmp_path, receiver.url)
+    process = Process(folder, receiver.url)
     told: list[str] = []
     claimed_at: dict[str, int] = {}
-    for _ in range(KILLS):
+    for _ in range(kills):
         await process.start()
         for line in told:
             if line not in process.said:
@@ -84,27 +90,31 @@ async def test_kill_9_in_the_middle_of_ladders(tmp_path: Path, seed: int) -> Non
         await asyncio.sleep(rng.uniform(0, 1.2))
         claimed_at |= {line: len(receiver.requests) for line in process.said if line.startswith("claim") and line not in claimed_at}
         await process.kill()
+    await asyncio.sleep(2 * LADDER[0])  # whatever is unowned is overdue at the next start
     await process.start()
+    last_start_ns = SystemClock().now_ns()
     for line in told:
         if line not in process.said:
             process.tell(line)
     await asyncio.sleep(LADDER[-1] + 0.6)
     await process.kill()
     await receiver.close()
-    check(tmp_path, receiver, {line for line in told if line in process.said}, claimed_at)
+    check(folder, receiver, {line for line in told if line in process.said}, claimed_at, kills * CALLS, last_start_ns)
+    return len(receiver.accepted)
 
 
-def check(folder: Path, receiver: HttpReceiver, confirmed: set[str], claimed_at: dict[str, int]) -> None:
+def check(folder: Path, receiver: HttpReceiver, confirmed: set[str], claimed_at: dict[str, int], made: int, last_start_ns: int) -> None:
     conn = apsw.Connection(str(folder / "store.sqlite"))
     alerts = {alert.resident_id: alert for alert in desks.open_alerts(conn)}
     calls = {line.split()[1] for line in confirmed if line.startswith("call")}
     claims = {line.split()[1] for line in confirmed if line.startswith("claim")}
-    assert len(calls) == CALLS * KILLS, "all calls were confirmed in the end"
+    assert len(calls) == made, "all calls were confirmed in the end"
     assert {f"r{n}" for n in calls} == set(alerts), "one alert for each call"
     assert conn.execute("SELECT count(*) FROM alerts").get == len(calls)
     keys = Counter(request.headers["idempotency-key"] for request in receiver.accepted)
     for resident, alert in alerts.items():
-        kinds = [row["kind"] for row in desks.history(conn, alert.id)]
+        history = desks.history(conn, alert.id)
+        kinds = [row["kind"] for row in history]
         assert kinds.count("raised") == 1
         mine = [key for key in keys if key.startswith(alert.id)]
         assert len(mine) >= 1, "somebody was told"
@@ -114,6 +124,10 @@ def check(folder: Path, receiver: HttpReceiver, confirmed: set[str], claimed_at:
         else:
             assert alert.state is AlertState.RAISED
             assert (alert.step, kinds.count("escalated") >= 1) == (3, True), "the ladder went on to its last step"
+            rungs = [step for row in history if row["kind"] == "escalated" for step in row["body"].get("steps", ())]
+            assert rungs == [1, 2, 3], "every rung once, none lost"
+            after = [row["t_ns"] for row in history if row["t_ns"] > last_start_ns and row["kind"] in ("escalated", "announced_again")]
+            assert after, "what was overdue ran after the last start"
     for line, so_far in claimed_at.items():
         alert = alerts[f"r{line.split()[1]}"]
         later = [request.body for request in receiver.requests[so_far + 8 :] if alert.id.encode() in request.body]
