@@ -134,3 +134,110 @@ def test_bad_rows_are_named(field_name: str, row: dict[str, object]) -> None:
 def test_unknown_time_zone_is_an_error_that_says_so() -> None:
     with pytest.raises(RotaError, match="tz"):
         house("Mars/Olympus").on(utc(2026, 1, 1)) or rota.zone("Mars/Olympus")
+
+
+# --- exceptions ------------------------------------------------------------------------------------------------------
+
+
+def except_(home: House, kind: str, who: str, from_: datetime, until: datetime, **more: str) -> None:
+    row = Override(
+        id=f"o{len(home.overrides)}", site_id="s", staff_id=who, kind=kind, from_ns=int(from_.timestamp()) * NS,
+        until_ns=int(until.timestamp()) * NS, **more,
+    )  # fmt: skip
+    home.overrides[row.id] = row
+
+
+def test_absent_extra_and_swap_to_the_minute() -> None:
+    home = house("UTC")
+    home.add("li", "06:00", "18:00")
+    home.add("chen", "18:00", "06:00")
+    except_(home, "absent", "li", utc(2026, 1, 5, 8), utc(2026, 1, 5, 10))
+    except_(home, "extra", "chen", utc(2026, 1, 5, 9), utc(2026, 1, 5, 11), role="caregiver")
+    except_(home, "swap", "li", utc(2026, 1, 5, 20), utc(2026, 1, 5, 22), for_staff_id="chen")
+    wanted = {
+        "07:59": ("li",), "08:00": (), "08:59": (), "09:00": ("chen",), "10:00": ("chen", "li"), "11:00": ("li",), "19:59": ("chen",),
+        "20:00": ("li",), "21:59": ("li",), "22:00": ("chen",),
+    }  # fmt: skip
+    found = {text: home.on(utc(2026, 1, 5, *(int(part) for part in text.split(":")))) for text in wanted}
+    assert found == wanted
+
+
+def test_a_substitute_who_is_absent_serves_nobody_and_a_retired_one_neither() -> None:
+    home = house("UTC")
+    home.add("li", "00:00", "00:00")
+    home.add("chen", "06:00", "06:01")
+    noon, later = utc(2026, 1, 5, 12), utc(2026, 1, 5, 13)
+    except_(home, "swap", "chen", noon, later, for_staff_id="li")
+    assert home.on(noon) == ("chen",)
+    except_(home, "absent", "chen", noon, later)
+    assert home.on(noon) == ()
+    home.overrides.popitem()
+    home.staff["chen"] = Staff(id="chen", name="chen", initials="c", role="caregiver", status="retired")
+    assert home.on(noon) == ()
+
+
+def test_an_exception_of_another_site_or_zone_changes_nothing_here() -> None:
+    home = house("UTC")
+    home.add("li", "00:00", "00:00", zone="a")
+    noon, later = utc(2026, 1, 5, 12), utc(2026, 1, 5, 13)
+    home.staff["chen"] = Staff(id="chen", name="chen", initials="c", role="caregiver")
+    except_(home, "extra", "chen", noon, later, role="caregiver", zone_id="b")
+    assert (home.on(noon, "a"), home.on(noon, "b"), home.on(noon)) == (("li",), ("chen",), ("chen", "li"))
+    home.overrides["far"] = Override(id="far", site_id="t", staff_id="li", kind="absent", from_ns=0, until_ns=2**62)
+    assert home.on(noon, "a") == ("li",)
+
+
+def test_exceptions_are_changes_of_duty() -> None:
+    home = house("UTC")
+    home.add("li", "00:00", "00:00")
+    from_, until = utc(2026, 1, 5, 8, 7), utc(2026, 1, 5, 8, 9)
+    except_(home, "absent", "li", from_, until)
+    edges = []
+    t_ns: int | None = int(utc(2026, 1, 5).timestamp()) * NS
+    for _ in range(3):
+        assert t_ns is not None
+        t_ns = rota.next_change_ns(home, "s", t_ns)
+        edges.append(t_ns)
+    assert edges == [int(moment.timestamp()) * NS for moment in (from_, until, utc(2026, 1, 6))]
+
+
+SPAN = st.tuples(st.integers(0, 95), st.integers(1, 96))
+EXCEPTION = st.tuples(st.sampled_from(["absent", "extra", "swap"]), st.sampled_from("ab"), SPAN)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 95), st.integers(0, 95)), max_size=3), st.lists(EXCEPTION, max_size=3))
+def test_equals_the_slow_twin_at_every_quarter(
+    shifts: list[tuple[str, int, int]], exceptions: list[tuple[str, str, tuple[int, int]]]
+) -> None:
+    """A day in UTC as a list of who stands where, quarter by quarter."""
+    home = house("UTC")
+    for who in "ab":
+        home.staff[who] = Staff(id=who, name=who, initials=who, role="caregiver")
+    midnight = utc(2026, 1, 6)
+    for who, start, end in shifts:
+        home.add(who, *(f"{q // 4:02d}:{q % 4 * 15:02d}" for q in (start, end)))
+    for kind, who, (start, length) in exceptions:
+        more = {"extra": {"role": "caregiver"}, "swap": {"for_staff_id": "b" if who == "a" else "a"}}.get(kind, {})
+        except_(home, kind, who, midnight + start * QUARTER, midnight + (start + length) * QUARTER, **more)
+    for quarter in range(96):
+        serving = set()
+        in_force = [(kind, who) for kind, who, (start, length) in exceptions if start <= quarter < start + length]
+        instead = {("b" if who == "a" else "a"): who for kind, who in in_force if kind == "swap"}
+        for who, start, end in shifts:
+            inside = start <= quarter < end if start < end else (quarter >= start or quarter < end)
+            if inside:
+                serving.add(instead.get(who, who))
+        serving |= {who for kind, who in in_force if kind == "extra"}
+        serving -= {who for kind, who in in_force if kind == "absent"}
+        assert home.on(midnight + quarter * QUARTER) == tuple(sorted(serving)), quarter
+
+
+def test_daily_windows() -> None:
+    noon, night = (int(utc(2026, 1, 5, hour).timestamp()) * NS for hour in (4, 15))  # 12:00 and 23:00 in Shanghai
+    assert rota.window_at("22:00", "07:00", "Asia/Shanghai", noon) is None
+    inside = rota.window_at("22:00", "07:00", "Asia/Shanghai", night)
+    assert inside == tuple(int(utc(2026, 1, 5, hour).timestamp()) * NS for hour in (14, 23))
+    assert rota.last_window("22:00", "07:00", "Asia/Shanghai", noon)[1] == int(utc(2026, 1, 4, 23).timestamp()) * NS
+    assert rota.next_edge("22:00", "07:00", "Asia/Shanghai", noon) == inside[0]
+    with pytest.raises(RotaError):
+        rota.check_window("22:00", "22:00")
