@@ -82,3 +82,13 @@ class StoredBlock:
     def last(self) -> int:
         """Offset of the block's last entry."""
         return self.first if self.readings is None else self.first + len(self.readings) - 1
+
+
+def ordered(readings: ReadingBlock, index: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Order by frame as received and by time within a frame; None if it is so already."""
+    t_ns, frame = readings.t_measured_ns[index], readings.frame[index]
+    same = frame[1:] == frame[:-1]
+    if not (same & (t_ns[1:] < t_ns[:-1])).any():
+        return None
+    run = np.concatenate([[0], np.cumsum(~same)])
+    return np.asarray(np.lexsort((t_ns, run)), dtype=np.int64)

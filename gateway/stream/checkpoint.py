@@ -1,4 +1,4 @@
-"""The engine as bytes and back. Format 1: length-prefixed JSON header, then the packed tables, all of it zlib-compressed.
+"""The engine as bytes and back. Format 2: length-prefixed JSON header, waveforms, then the packed tables, all of it zlib-compressed.
 
 A checkpoint fits only the code and the settings that wrote it: detector versions, columns and the configuration are hashed into
 `code`; anything else is an error, after which the journal is replayed.
@@ -12,6 +12,8 @@ import struct
 import zlib
 from typing import Any
 
+from analytics.detect.fall import Falls
+from analytics.fitted.products import load
 from analytics.table import TableError
 from devices.codes import QUANTITIES
 from gateway.registry.view import RegistryView
@@ -21,7 +23,7 @@ from gateway.stream.engine import Engine
 from gateway.stream.roster import Roster
 from gateway.stream.rules import StreamConfig
 
-FORMAT = 1
+FORMAT = 2
 _LENGTH = struct.Struct("<I")
 
 
@@ -32,6 +34,7 @@ class CheckpointError(ValueError):
 def code_of(bank: Bank, config: StreamConfig) -> str:
     """Hash of what must be the same for a checkpoint to be continued."""
     detectors = [[detector.rule, detector.version, repr(detector.columns), repr(detector.params)] for detector in bank.detectors]
+    detectors.append([Falls.rule, Falls.version, repr(Falls.columns), load("fall").linear.keys_sha256])
     versions = [FORMAT, calls.RULE_VERSION, clocks.RULE_VERSION, len(QUANTITIES), config.fingerprint(), detectors]
     return hashlib.sha256(json.dumps(versions).encode()).hexdigest()[:16]
 
@@ -63,7 +66,8 @@ def pack(engine: Engine) -> bytes:
         "clocks": engine.clocks.dump(),
     }
     text = json.dumps(head, separators=(",", ":")).encode()
-    return _LENGTH.pack(len(text)) + text + engine.bank.pack()
+    waves = engine.waves.pack()
+    return _LENGTH.pack(len(text)) + text + _LENGTH.pack(len(waves)) + waves + engine.bank.pack()
 
 
 def header(data: bytes) -> dict[str, Any]:
@@ -80,8 +84,10 @@ def restore(data: bytes, view: RegistryView, config: StreamConfig | None = None)
     if head["events_offset"] != view.offset:
         raise CheckpointError(f"taken at events {head['events_offset']}, the view stands at {view.offset}")
     try:
-        engine.bank.unpack(tables)
-    except (TableError, struct.error) as error:
+        (size,) = _LENGTH.unpack_from(tables)
+        engine.waves.unpack(tables[_LENGTH.size : _LENGTH.size + size])
+        engine.bank.unpack(tables[_LENGTH.size + size :])
+    except (TableError, struct.error, ValueError, KeyError) as error:
         raise CheckpointError("its tables do not fit") from error
     engine.offset = head["offset"]
     engine.tick_ns = head["tick_ns"]

@@ -21,7 +21,7 @@ from analytics.detect.nodata import NoData
 from devices.codes import QUANTITIES, Kind
 from devices.model import Quality
 from gateway.events import EventRow
-from gateway.readings import Mark, ReadingBlock, StoredBlock, Tick
+from gateway.readings import Mark, ReadingBlock, StoredBlock, Tick, ordered
 from gateway.registry.view import RegistryView
 from gateway.stream.align import Aligner
 from gateway.stream.bank import Bank
@@ -32,6 +32,7 @@ from gateway.stream.people import People, joined
 from gateway.stream.roster import DEVICE, NO_ROW, Roster, Series, in_order
 from gateway.stream.rules import SCORE_PARTS, StreamConfig
 from gateway.stream.speak import Moment, finding
+from gateway.stream.waves import Waves
 from gateway.vocabulary import NOT_APPLICABLE, Finding, Origin, Phase
 
 NS_PER_S = 1_000_000_000
@@ -61,6 +62,7 @@ class Engine:
         self.roster = Roster()
         self.calls = Calls()
         self.clocks = Clocks()
+        self.waves = Waves()
         self.counters: Counter[str] = Counter()
         self.offset = 0  # last journal offset taken
         self.tick_ns: int | None = None
@@ -98,6 +100,7 @@ class Engine:
         if block.tick is not None:
             self._tick(block.first, block.tick, events)
         elif block.readings is not None and len(block.readings):
+            self._found += self.waves.step(block.first, block.readings, self.view)
             yield from self._readings(block.first, block.readings)
         self.offset = block.last
 
@@ -115,7 +118,7 @@ class Engine:
 
     def due_ns(self) -> int | None:
         """Earliest time after the last tick at which another tick could say something without a reading: lets a replay skip ticks."""
-        due = [self.aligner.next_ns]
+        due = [self.aligner.next_ns, self.waves.due_ns()]
         for detector in self.bank.detectors:
             instant = Instant(now_ns=self.tick_ns or 0, key=0, listened_ns=self.listened_ns, rows=self.bank.rows_of(detector))
             due.append(detector.due_ns(instant, self.bank.states[detector.rule], self.bank.params_of(detector)))
@@ -137,11 +140,13 @@ class Engine:
         passed_ns = tick.t_ns - before_ns
         if passed_ns < -STEP_BACK_NS:
             self.bank.shift(passed_ns)
+            self.waves.shift(passed_ns)
             self.aligned_ns = None
         self.listened_ns += min(max(passed_ns, 0), int(self.config.tick_gap_s * NS_PER_S))
         self.tick_ns = tick.t_ns
         self._now = (offset, tick.t_ns)
         self._align(tick, events)
+        self._found += self.waves.tick(offset, tick.t_ns, self.view)
         self._judge_standing(offset, tick.t_ns)
         for detector in (*self._presence, *self._quality, *self._clinical):
             self._pass(detector, offset, tick.t_ns)
@@ -189,7 +194,7 @@ class Engine:
                 self.aligner.seat(at, quantity, self.aligned_ns or int(readings.t_received_ns[0]))
             rows = self.roster.rows(device[index], readings.quantity[index])
         index, rows = index[rows >= 0], rows[rows >= 0]
-        order = _order(readings, index)
+        order = ordered(readings, index)
         if order is not None:
             index, rows = index[order], rows[order]
         parts: list[Window] = []
@@ -388,13 +393,3 @@ def _faults(quality: NDArray[np.uint16]) -> NDArray[np.uint8] | None:
     for bit, index in reversed(FAULT_BITS):  # the first of the list speaks where there are several
         fault[(quality & bit) != 0] = index
     return fault
-
-
-def _order(readings: ReadingBlock, index: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    """Order by frame as received and by time within a frame; None if it is so already."""
-    t_ns, frame = readings.t_measured_ns[index], readings.frame[index]
-    same = frame[1:] == frame[:-1]
-    if not (same & (t_ns[1:] < t_ns[:-1])).any():
-        return None
-    run = np.concatenate([[0], np.cumsum(~same)])
-    return np.asarray(np.lexsort((t_ns, run)), dtype=np.int64)
