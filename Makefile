@@ -5,7 +5,7 @@ ARGS ?=
 # Most of what the tests do is waiting: one worker more than there are cores. `make test WORKERS=0` runs them one after another.
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 7 ? n + 1 : 8)))
 # A test has 5 s unless it says otherwise; where others run beside it, enough that only what hangs is ended.
-BESIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder --timeout 30
+BESIDE := -n $(WORKERS) --no-loadscope-reorder --timeout 30
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help

@@ -189,7 +189,6 @@ def python_files(folders: tuple[str, ...]) -> Iterator[tuple[str, str, ast.Modul
         yield from parsed(folder)
 
 
-@pytest.mark.xdist_group("parsed once")
 @pytest.mark.parametrize("name", RULES)
 def test_rule(name: str) -> None:
     rule, folders = RULES[name]
