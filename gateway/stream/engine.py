@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics import rounds
-from analytics.detect.base import ALARM, FAULTS, PERSONAL, Change, Detector, Instant, Stage, Verdicts, Window
+from analytics.detect.base import ALARM, PERSONAL, Change, Detector, Instant, Stage, Verdicts, Window
 from analytics.detect.flat import Flat
 from analytics.detect.nodata import NoData
 from devices.codes import QUANTITIES, Kind
-from devices.model import Quality
 from gateway.events import EventRow
 from gateway.readings import Mark, ReadingBlock, StoredBlock, Tick, ordered
 from gateway.registry.view import RegistryView
@@ -29,9 +28,11 @@ from gateway.stream.calls import Calls
 from gateway.stream.clocks import Clocks
 from gateway.stream.limit_hours import standing
 from gateway.stream.people import People, joined
+from gateway.stream.quality import ABOVE, BELOW, DOUBTFUL, SPEECHLESS, WAVE, faults
 from gateway.stream.roster import DEVICE, NO_ROW, Roster, Series, in_order
 from gateway.stream.rules import SCORE_PARTS, StreamConfig
 from gateway.stream.speak import Moment, finding
+from gateway.stream.thin import MOST, thinned
 from gateway.stream.waves import Waves
 from gateway.vocabulary import NOT_APPLICABLE, Finding, Origin, Phase
 
@@ -42,11 +43,6 @@ PERSON_EVENTS = ("resident.observed", "resident.renamed")  # move one person's p
 ROUNDS_PER_STAGE = 40  # about 10 ms
 STEP_BACK_NS = 2 * NS_PER_S  # a smaller step is jitter
 UNTIMELY = int(Mark.LATE | Mark.FUTURE | Mark.RETAINED)  # plain numbers: looking members up in every block is not free
-SPEECHLESS = int(Quality.NOT_WORN | Quality.LEAD_OFF | Quality.SENSOR_ERROR | Quality.CUFF_ERROR | Quality.CONTROL_SOLUTION)
-DOUBTFUL = int(Quality.MOTION | Quality.LOW_PERFUSION)
-FAULT_BITS = tuple((int(Quality[name.upper()]), index) for index, name in enumerate(FAULTS) if name)
-FAULTY = sum(bit for bit, _ in FAULT_BITS)
-WAVE, ABOVE, BELOW = int(Quality.WAVE), int(Quality.ABOVE_RANGE), int(Quality.BELOW_RANGE)
 STORED, RETAINED, TEST = int(Mark.STORED), int(Mark.RETAINED), int(Mark.TEST)
 _VITAL = np.array([row.kind in (Kind.CONTINUOUS, Kind.SPOT, Kind.STATUS) for row in QUANTITIES])
 _PART = np.array([SCORE_PARTS.get(row.index, -1) for row in QUANTITIES], dtype=np.int8)
@@ -181,9 +177,9 @@ class Engine:
         device = names[readings.device]
         self._found += self.clocks.step(first, readings, self.view, self.roster.bound[device])
         self._alive(first, readings, device)
-        index = np.flatnonzero(
+        index = (
             ((readings.mark & UNTIMELY) == 0) & ((readings.quality & WAVE) == 0) & _VITAL[readings.quantity] & self.roster.bound[device]
-        )
+        ).nonzero()[0]
         index = self._own(index, readings, device)
         if not len(index):
             return
@@ -198,7 +194,13 @@ class Engine:
         if order is not None:
             index, rows = index[order], rows[order]
         parts: list[Window] = []
-        for number, turn in enumerate(rounds.split(rows), start=1):
+        turns = rounds.split(rows)
+        if len(turns) > MOST:
+            kept = thinned(readings.frame[index], rows, readings.value[index])
+            self.counters["thinned"] += len(index) - len(kept)
+            index, rows = index[kept], rows[kept]
+            turns = rounds.split(rows)
+        for number, turn in enumerate(turns, start=1):
             self._round(first, readings, index[turn], rows[turn], parts)
             if number % ROUNDS_PER_STAGE == 0:
                 yield
@@ -237,7 +239,7 @@ class Engine:
         for detector in self._clinical:
             self._say(detector, detector.step(window, self.bank.states[detector.rule]), window)
         self.people.add(window, readings.quantity[index])
-        scored = np.flatnonzero((window.part >= 0) & window.usable & (self.bank.series["resident"][rows] >= 0))
+        scored = ((window.part >= 0) & window.usable & (self.bank.series["resident"][rows] >= 0)).nonzero()[0]
         if len(scored):
             parts.append(window.take(scored))
 
@@ -265,7 +267,7 @@ class Engine:
             part=_PART[readings.quantity[index]],
             params=self.bank.series,
             listened_ns=self.listened_ns,
-            fault=_faults(quality),
+            fault=faults(quality),
         )
 
     def _score(self, parts: list[Window]) -> None:
@@ -307,7 +309,7 @@ class Engine:
 
     def _alive(self, first: int, readings: ReadingBlock, device: NDArray[np.int64]) -> None:
         """Anything but a retained message shows that its device lives: heard at its first reading, last seen at its last."""
-        spoke = np.flatnonzero((readings.mark & RETAINED) == 0)
+        spoke = ((readings.mark & RETAINED) == 0).nonzero()[0]
         rows = self.roster.rows_of[device[spoke], DEVICE]
         if not len(rows) or rows.min() < 0:
             spoke, rows = spoke[rows >= 0], rows[rows >= 0]
@@ -351,7 +353,7 @@ class Engine:
     def _say(self, detector: Detector, answer: Verdicts, window: Window | None) -> None:
         if not answer.change.flags.writeable:
             return  # nothing was written: no transitions
-        for at in np.flatnonzero(answer.change):
+        for at in answer.change.nonzero()[0]:
             change, row = Change(int(answer.change[at])), int(answer.rows[at])
             offset, t_ns = self._now if window is None else (int(window.key[at]), int(window.t_ns[at]))
             onset = (int(answer.onset_key[at]), int(answer.onset_ns[at]))
@@ -383,13 +385,3 @@ class Engine:
         known = self.view.devices.get(series.device)
         registered = known.origin if known is not None and series.quantity == DEVICE else 0
         return max(state, int(self.bank.meta["origin"][row]), registered)
-
-
-def _faults(quality: NDArray[np.uint16]) -> NDArray[np.uint8] | None:
-    """What devices say is wrong with them, uint8[n] by FAULTS; None = nothing."""
-    if not (quality & FAULTY).any():
-        return None
-    fault = np.zeros(len(quality), np.uint8)
-    for bit, index in reversed(FAULT_BITS):  # the first of the list speaks where there are several
-        fault[(quality & bit) != 0] = index
-    return fault

@@ -15,7 +15,7 @@ from analytics.windows import NEVER_NS
 from devices.codes import BY_KEY, QUANTITIES, Kind
 from devices.model import Quality
 from gateway.readings import Mark, ReadingBlock, StoredBlock
-from gateway.stream.engine import SPEECHLESS
+from gateway.stream.quality import SPEECHLESS
 
 SPARK_POINTS = 40
 KEPT_POINTS = 60  # slots of a series: the last half hour

@@ -139,8 +139,10 @@ def measured(gateway: Gateway, count: int, span_s: float) -> bool:
     ]
     watch, behind, memory = Watch(gateway.data / "journal"), [], []
     began, begun_cpu, settled = time.monotonic(), 0.0, 0.0
-    while any(sender.poll() is None for sender in senders) and time.monotonic() - began < span_s + SETTLE_S + 60:
+    while any(sender.poll() is None for sender in senders) and time.monotonic() - began < span_s + SETTLE_S + 120:
         watch.look()
+        if not watch.seen:
+            began = time.monotonic()
         if not settled and time.monotonic() - began > SETTLE_S:
             settled, begun_cpu = time.monotonic(), sum(cpu_s(pid) for pid in family(gateway.pid))
             watch.lags_s.clear()

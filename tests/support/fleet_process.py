@@ -1,7 +1,7 @@
 """A share of a house's wearables in a process of its own: each sends one message every PERIOD_S, whatever happens, over raw sockets.
 
-`python -m tests.support.fleet_process '{"port", "tokens", "span_s", "rate_hz"}'` starts at once and prints {"sent", "acked"} at its end. A
-device whose name begins with "belt" sends raw acceleration (x, y, z by turns), the others ten vital signs of the last seconds.
+`python -m tests.support.fleet_process '{"port", "tokens", "span_s", "rate_hz"}'` prints {"sent", "acked"} at its end. A device whose name
+begins with "belt" sends raw acceleration (x, y, z by turns), the others ten vital signs of the last seconds.
 """
 
 from __future__ import annotations
@@ -45,10 +45,22 @@ def motion(rate_hz: int) -> list[list[float]]:
     return found
 
 
+def connected(port: int, device: str, token: str) -> Publisher:
+    """A device's connection; a broker that was just started lets devices in when it has read who they are."""
+    ends = time.monotonic() + DRAIN_S
+    while True:
+        try:
+            return Publisher(port, f"{device}-box", device, token, timeout_s=30.0)
+        except (ConnectionError, TimeoutError):
+            if time.monotonic() > ends:
+                raise
+            time.sleep(0.5)
+
+
 def main(settings: dict[str, Any]) -> None:
     """Run to the end of the span, wait for what is outstanding, and say the counts."""
     rate_hz, devices = int(settings["rate_hz"]), sorted(settings["tokens"])
-    links = {name: Publisher(settings["port"], f"{name}-box", name, settings["tokens"][name], timeout_s=30.0) for name in devices}
+    links = {name: connected(settings["port"], name, settings["tokens"][name]) for name in devices}
     stretches = [json.dumps(one) for one in motion(rate_hz)]
     poll, by_fd = select.poll(), {link.sock.fileno(): link for link in links.values()}
     for fd in by_fd:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import nan
 
 import pytest
@@ -414,3 +415,14 @@ def test_news2_of_a_resident_by_parts_and_persistence() -> None:
     assert news[0].code == "finding.news2.partial"
     assert 7_200 <= (news[0].t_ns - T0_NS) / NS <= 7_400
     assert block_of([]).devices == ()
+
+
+def test_thousands_of_values_in_one_message_are_bounded_and_hide_nothing() -> None:
+    run = Run(ward("w"))
+    run.tick(0)
+    many = [R(device="w", key="spo2", value=97.0 - (at == 4_321) * 30, t_s=at / 100, frame=1) for at in range(5_000)]
+    assert said(run.read(*many)) == []  # a leap needs company
+    many = [R(device="w", key="hr", value=160.0 if at == 4_321 else 80.0 + at % 2, t_s=at / 100, frame=2) for at in range(5_000)]
+    many = [replace(one, value=160.0) if 4_300 < at < 4_400 else one for at, one in enumerate(many)]
+    assert "limit.hr.high start" in said(run.read(*many))
+    assert run.engine.counters["thinned"] > 9_000
