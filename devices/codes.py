@@ -54,9 +54,7 @@ class Quantity:
     loinc_by_unit: tuple[tuple[str, str], ...] = ()  # (UCUM, LOINC) where another unit has another code
 
 
-_Row = tuple[
-    str, str, str, tuple[str, ...], str, tuple[int, ...], int | None, str | None, float, float, float, Kind, float | None, float
-]
+_Row = tuple[str, str, str, tuple[str, ...], str, tuple[int, ...], int | None, str | None, float, float, float, Kind, float | None, float]
 
 _C, _S, _E, _T, _W, _D = Kind.CONTINUOUS, Kind.SPOT, Kind.EVENT, Kind.STATUS, Kind.WAVE, Kind.DERIVED
 _DAY = 86_400.0
@@ -126,6 +124,16 @@ _ROWS: tuple[_Row, ...] = (
     # what a person ate or drank, as logged: keeps the forecast of low glucose quiet
     ("carbs", "碳水化合物摄入", "Carbohydrates eaten", (), "g", (), None, None, 0, 500, 1, _S, None, 900),
     ("pef", "呼气峰流量", "Peak expiratory flow", ("19935-6",), "L/min", (152584,), 265216, None, 10, 1000, 1, _S, None, 900),
+    # of scales; what is estimated from impedance has no number of its own in LOINC that was verified, but for fat
+    ("bmi", "体质指数", "Body mass index", ("39156-5",), "kg/m2", (188752,), 264099, None, 5, 120, 0.1, _S, None, _DAY),
+    ("body_fat", "体脂率", "Body fat", ("41982-0",), "%", (188748,), 262688, None, 1, 80, 0.1, _S, None, _DAY),
+    ("muscle_percentage", "肌肉率", "Muscle percentage", (), "%", (), 262688, None, 1, 90, 0.1, _S, None, _DAY),
+    ("muscle_mass", "肌肉量", "Muscle mass", ("73964-9",), "kg", (), 263875, None, 1, 200, 0.1, _S, None, _DAY),
+    ("fat_free_mass", "去脂体重", "Fat-free mass", (), "kg", (188756,), 263875, None, 1, 300, 0.1, _S, None, _DAY),
+    ("soft_lean_mass", "软组织瘦体重", "Soft lean mass", (), "kg", (188760,), 263875, None, 1, 300, 0.1, _S, None, _DAY),
+    ("body_water_mass", "体内水分", "Body water", (), "kg", (188764,), 263875, None, 1, 300, 0.1, _S, None, _DAY),
+    ("basal_metabolism", "基础代谢", "Basal metabolism", (), "kJ", (), None, None, 1000, 20_000, 1, _S, None, _DAY),
+    ("impedance", "生物电阻抗", "Body impedance", (), "Ohm", (), None, None, 50, 3000, 1, _S, None, _DAY),
 )
 
 _OTHER_UNIT_LOINC = {
