@@ -17,6 +17,7 @@ from gateway.processes import write_private
 from gateway.store import Component, Database, Lane, StoreError
 
 HOURS = 12.0
+OF_MANY = "digest."  # a summary is about no single alert
 KEY_BYTES = 32
 
 COMPONENT = Component(
@@ -62,7 +63,7 @@ class Links:
 
     async def link_of(self, page: Page, shared: bool) -> str:
         """The page's link for the one who gets it; the sign-in link where the store cannot keep another one."""
-        if not page.alert_id or not self._url:
+        if not page.alert_id or page.alert_id.startswith(OF_MANY) or not self._url:
             return page.link
         shared = shared or page.recipient == "desk"
         token = self.token(page.key, shared)

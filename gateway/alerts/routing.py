@@ -15,6 +15,7 @@ from gateway.registry.view import Contact, Group
 from gateway.vocabulary import AlertKind, Priority
 
 DESK = "desk"
+CONTACT = "contact:"
 DIGEST = "digest.morning"
 EMERGENCY = "emergency.call"  # the page asks to call 120 by hand; the address stands behind the link
 WALL = "wall"  # the screens that follow the event log; always there
@@ -187,12 +188,13 @@ def _contacts(case: Case, kind: str, step: Step, routing: Routing) -> list[Recip
     """Family or responders of the alert's resident, in their order; who has no channel is on the call list with the phone number."""
     resident_id = case.view.resident_id
     rows = [row for row in routing.view.contacts.values() if row.resident_id == resident_id and row.kind == kind]
-    found = []
-    for row in sorted(rows, key=lambda row: (row.order, row.id)):
-        routes = _routes(row.channels, step.channels, routing.channels)
-        reason = "" if routes else "no_channel"
-        found.append(Recipient(id=f"contact:{row.id}", name=row.name, routes=routes, told=bool(routes), reason=reason))
-    return found or [_nobody(f"contact:{kind}", "no_contact")]
+    found = [_to_contact(row, routing, step.channels) for row in sorted(rows, key=lambda row: (row.order, row.id))]
+    return found or [_nobody(f"{CONTACT}{kind}", "no_contact")]
+
+
+def _to_contact(row: Contact, routing: Routing, channels: tuple[str, ...] = ()) -> Recipient:
+    routes = _routes(row.channels, channels, routing.channels)
+    return Recipient(id=f"{CONTACT}{row.id}", name=row.name, routes=routes, told=bool(routes), reason="" if routes else "no_channel")
 
 
 def _emergency(case: Case, step: Step, routing: Routing) -> list[Recipient]:
@@ -225,6 +227,9 @@ def _routes(own: Mapping[str, str], channels: tuple[str, ...], available: Collec
 
 
 def _owner(user_id: str, name: str, routing: Routing) -> Recipient:
+    contact = routing.view.contacts.get(user_id.removeprefix(CONTACT)) if user_id.startswith(CONTACT) else None
+    if contact is not None:
+        return _to_contact(contact, routing)
     staff_id = staff_of(routing.view, user_id)
     return Recipient(id=user_id, name=name, told=False, reason="no_channel") if staff_id is None else to_person(staff_id, routing)
 

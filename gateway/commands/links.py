@@ -9,7 +9,7 @@ import apsw
 
 from gateway import links
 from gateway.alerts.desk import AlertDesk
-from gateway.alerts.routing import DESK
+from gateway.alerts.routing import CONTACT, DESK
 from gateway.audit import Audit
 from gateway.clock import Clock
 from gateway.commands.refusal import Kind, Refusal
@@ -137,9 +137,12 @@ def reason_of(alert: AlertView) -> str:
 
 
 def actor_of(view: RegistryView, who: str) -> Actor | None:
-    """Who acts, by staff or user id: the account where there is one, else the staff record; the desk as itself."""
+    """Who acts: the account of a staff or user id where there is one, else the staff record; desk and contacts as themselves."""
     if who == DESK:
         return Actor(id=DESK, name=DESK)
+    contact = view.contacts.get(who.removeprefix(CONTACT)) if who.startswith(CONTACT) else None
+    if contact is not None:
+        return Actor(id=who, name=contact.name)
     staff = view.staff.get(who)
     linked = None if staff is None else staff.user_id
     user = view.users.get(linked or who) or next((one for one in view.users.values() if one.staff_id == who), None)

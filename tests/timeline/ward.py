@@ -273,6 +273,8 @@ class Ward:
 
 
 def person(who: str) -> Actor:
+    if who.startswith("contact:"):
+        return Actor(id=who, name=who)
     return Actor(id=f"u-{who}", name=who.title())
 
 
