@@ -90,21 +90,24 @@ class Home:
     def _happens(self, events: list[Event], what: str, local: float, absent: int) -> list[Event]:
         """The day as it goes, with what is injected into it."""
         rng = self._rng
+        back = local + (absent + 1) * DAY - 3 * H  # home in the evening
+        home = [Event(back, "door", 1), Event(back + 10, "door", 0), Event(back + 40, "motion", 1), Event(back + H, "bed_occupied", 1)]
         if what == "leave":
             at = local + rng.uniform(9, 11) * H
-            self.truth.append(Truth("leave", at, local + (absent + 1) * DAY + 1 * H))
-            return [*(e for e in events if e.t_s < at), Event(at, "door", 1), Event(at + 12, "door", 0)]
+            self.truth.append(Truth("leave", at, back))
+            return [*(e for e in events if e.t_s < at), Event(at, "door", 1), Event(at + 12, "door", 0), *home]
         if what == "collapse":
             at = local + rng.uniform(8.5, 19.5) * H
             inside = [e.t_s for e in events if e.quantity == "motion" and e.value == 1 and e.t_s < at]
             at = max(inside) + 1.0 if inside else at  # somebody who is out does not fall at home
             found = at + 7 * H if at + 7 * H < local + 21 * H else local + 32 * H  # help comes by day
-            self.truth += [Truth("collapse", at, found), Truth("hospital", found, local + (absent + 1) * DAY + 1 * H)]
-            return [*(e for e in events if e.t_s <= at), *_help(found)]
+            self.truth += [Truth("collapse", at, found), Truth("hospital", found, back)]
+            return [*(e for e in events if e.t_s <= at), *_help(found), *home]
         if what == "night_fall":
             at, found = local + rng.uniform(1.0, 3.5) * H, local + 8 * H
-            self.truth += [Truth("night_fall", at, found), Truth("hospital", found, local + (absent + 1) * DAY + 1 * H)]
-            return [*(e for e in events if e.t_s < at - 1800), Event(at, "bed_occupied", 0), Event(at + 20, "motion", 1), *_help(found)]
+            self.truth += [Truth("night_fall", at, found), Truth("hospital", found, back)]
+            fall = [Event(at, "bed_occupied", 0), Event(at + 20, "motion", 1)]
+            return [*(e for e in events if e.t_s < at - 1800), *fall, *_help(found), *home]
         if what == "wander":
             at = local + rng.uniform(1.0, 4.0) * H
             self.truth.append(Truth("wander", at, at + 0.5 * H))

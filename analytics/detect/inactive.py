@@ -1,7 +1,8 @@
 """No sign of life for longer than this person ever is without one at this hour: somebody may lie on the floor.
 
 Signs are motion, steps, and a change of bed or door. The limit of an hour is `inactive_factor` times the longest silence of the last four
-weeks at this hour and its neighbours, and never less than a floor. Silence after a door was used is an outing and belongs to
+weeks at this hour and its neighbours, and never less than a floor. Where a bed sensor says that somebody lies in bed, the silence is
+sleep: it is not learned, and only `inactive_bed_min` is too long. Silence after a door was used is an outing and belongs to
 `routine.no_return`; during a leave, and while the sensors say nothing at all, nothing is counted and nothing is learned.
 """
 
@@ -66,28 +67,39 @@ class Inactive:
         "inactive_floor_min": Column("<f8", 90.0),
         "inactive_factor": Column("<f8", 1.3),
         "inactive_days": Column("<i8", 14),
+        "inactive_bed_min": Column("<f8", 840.0),
     }
 
     def step(self, window: Window, state: Table) -> Verdicts:
         """Take one reading per resident: whatever moved ends the silence."""
         rows, params = window.rows, window.params
         t_ns = np.maximum(window.t_ns, state["heard_ns"][rows])
-        self._back(rows, t_ns, window.key, state, params)
+        if state["absent"][rows].any() or (params["away"][rows] != 0).any():
+            self._back(rows, t_ns, window.key, state, params)
         told = window.usable & np.isfinite(window.value)
-        self._blind(rows[told], t_ns[told], state, params)
+        if np.isfinite(params["life_deadline_s"][rows]).any():
+            self._blind(rows[told], t_ns[told], state, params)
         state["heard_ns"][rows[told]] = t_ns[told]
+        in_bed = state["bed"][rows] > ON
         moved = told & self._moved(window, told, state)
         answer = quiet(rows)
-        at = rows[moved]
-        known = at[state["act_ns"][at] != NEVER_NS]
-        self._learn(known, t_ns[moved][state["act_ns"][at] != NEVER_NS], state, params)
+        if moved.any():
+            self._sign(window, moved, t_ns, in_bed, state, answer)
+        answer.verdict[:] = self._verdict(rows, t_ns, state, params)
+        return answer
+
+    def _sign(
+        self, window: Window, moved: NDArray[np.bool_], t_ns: NDArray[np.int64], in_bed: NDArray[np.bool_], state: Table, answer: Verdicts
+    ) -> None:
+        """A sign of life: the silence before it is learned, what it had raised is over."""
+        at, params = window.rows[moved], window.params
+        known = state["act_ns"][at] != NEVER_NS
+        self._learn(at[known], t_ns[moved][known], in_bed[moved][known], state, params)
         alarm.end(answer, np.flatnonzero(moved), at, state)
         state["act_ns"][at] = state["learned_ns"][at] = t_ns[moved]
         state["act_key"][at], state["last_origin"][at] = window.key[moved], window.origin[moved]
         part = window.part[moved]  # a wristband tells of steps wherever the person is
         state["by_door"][at] = np.where(part == STEPS, state["by_door"][at], part == DOOR)
-        answer.verdict[:] = self._verdict(rows, t_ns, state, params)
-        return answer
 
     def tick(self, instant: Instant, state: Table, params: Table) -> Verdicts:
         """Compare every silence with its limit."""
@@ -136,6 +148,8 @@ class Inactive:
         """bool[n]: motion, more steps than before, or another state of bed or door."""
         moved = (window.part == MOTION) & (window.value > ON)
         for part, name in ((DOOR, "door"), (BED, "bed"), (STEPS, "steps")):
+            if not (window.part == part).any():
+                continue
             index = np.flatnonzero((window.part == part) & told & (np.abs(np.nan_to_num(window.value)) < 1e9))
             rows, value = window.rows[index], window.value[index]
             before = state[name][rows]
@@ -166,9 +180,9 @@ class Inactive:
         state["act_key"][at] = key[back]
         state["absent"][rows] = away
 
-    def _learn(self, rows: Rows, until_ns: NDArray[np.int64], state: Table, params: Table) -> None:
+    def _learn(self, rows: Rows, until_ns: NDArray[np.int64], in_bed: NDArray[np.bool_], state: Table, params: Table) -> None:
         """The silence that lasted until now, hour by hour; days that are over go to the ring."""
-        skip = state["absent"][rows] | state["by_door"][rows] | state["active"][rows]
+        skip = state["absent"][rows] | state["by_door"][rows] | state["active"][rows] | in_bed
         state["learned_ns"][rows[skip]] = until_ns[skip]
         offset_s = params["utc_offset_s"][rows]
         state["learned_ns"][rows] = np.maximum(state["learned_ns"][rows], until_ns - MOST_HOURS * HOUR_NS)
@@ -206,6 +220,7 @@ class Inactive:
         hour = routine.hour_of(routine.local_ns(now_ns, params["utc_offset_s"][rows]))
         known = routine.largest(routine.near(state["past"][rows], hour))
         limit = np.fmax(params["inactive_floor_min"][rows], params["inactive_factor"][rows] * known)
+        limit = np.where(state["bed"][rows] > ON, params["inactive_bed_min"][rows], limit)
         return np.asarray(np.where(state["days"][rows] >= params["inactive_days"][rows], limit, np.nan))
 
     def _over(self, rows: Rows, now_ns: NDArray[np.int64], state: Table, params: Table) -> NDArray[np.bool_]:
