@@ -138,13 +138,14 @@ def measured(gateway: Gateway, count: int, span_s: float) -> bool:
         for command in commands
     ]
     watch, behind, memory = Watch(gateway.data / "journal"), [], []
-    began, begun_cpu, settled = time.monotonic(), 0.0, 0.0
+    began, settled = time.monotonic(), 0.0
+    begun_cpu: dict[int, float] = {}
     while any(sender.poll() is None for sender in senders) and time.monotonic() - began < span_s + SETTLE_S + 120:
         watch.look()
         if not watch.seen:
             began = time.monotonic()
         if not settled and time.monotonic() - began > SETTLE_S:
-            settled, begun_cpu = time.monotonic(), sum(cpu_s(pid) for pid in family(gateway.pid))
+            settled, begun_cpu = time.monotonic(), {pid: cpu_s(pid) for pid in family(gateway.pid)}
             watch.lags_s.clear()
         if settled:
             memory.append(sum(rss_mib(pid) for pid in family(gateway.pid)))
@@ -152,16 +153,23 @@ def measured(gateway: Gateway, count: int, span_s: float) -> bool:
             if late is not None:
                 behind.append(late)
         time.sleep(0.2)
-    used = sum(cpu_s(pid) for pid in family(gateway.pid)) - begun_cpu
+    now_cpu = {pid: cpu_s(pid) for pid in family(gateway.pid)}
+    used, own = sum(now_cpu.values()) - sum(begun_cpu.values()), now_cpu[gateway.pid] - begun_cpu.get(gateway.pid, 0.0)
     passed = time.monotonic() - settled
     said = [json.loads(sender.communicate()[0]) for sender in senders]
     time.sleep(2.0)
     watch.look()
-    return report(gateway, count, said, watch, used / passed, max(memory), behind)
+    return report(gateway, count, said, watch, (used / passed, own / passed), max(memory, default=0.0), behind)
 
 
 def report(
-    gateway: Gateway, count: int, said: Sequence[dict[str, int]], watch: Watch, share: float, memory_mib: float, behind: Sequence[int]
+    gateway: Gateway,
+    count: int,
+    said: Sequence[dict[str, int]],
+    watch: Watch,
+    share: tuple[float, float],
+    memory_mib: float,
+    behind: Sequence[int],
 ) -> bool:
     """Print what happened; whether it may."""
     sent, acked = sum(one["sent"] for one in said), sum(one["acked"] for one in said)
@@ -171,7 +179,7 @@ def report(
         ("messages sent, acknowledged, stored", (sent, acked, len(watch.seen)), sent == acked == len(watch.seen)),
         ("lost, stored twice", (sent - len(watch.seen), watch.twice), sent == len(watch.seen) and watch.twice == 0),
         ("from the device to the disk: median, p99, longest, s", [round(float(lag), 3) for lag in lags], lags[1] < LAG_P99_S),
-        ("processor share, broker included (1 = one core)", round(share, 2), share < 2.0),
+        ("processor share of one core: all, the gateway alone", (round(share[0], 2), round(share[1], 2)), share[0] < 2.0),
         ("memory, broker included, MiB", round(memory_mib), memory_mib < 2_000),
         ("journal offsets that the stream was behind, at most", max(behind, default=None), True),
         ("faults at the end", faults, not faults),

@@ -16,18 +16,24 @@ from typing import Any
 from tests.support.mqtt_wire import Publisher
 
 PERIOD_S = 2
+# continuous and status quantities: what a person is measured once a minute or less does not come at 1 Hz
 SIGNALS: tuple[tuple[str, str, float], ...] = (
-    ("hr", "/min", 72), ("pulse", "/min", 72), ("spo2", "%", 96), ("resp", "/min", 16), ("temp", "Cel", 36.6), ("sbp", "mm[Hg]", 128),
-    ("dbp", "mm[Hg]", 74), ("glucose_cgm", "mmol/L", 6.4), ("hrv_sdnn", "ms", 40), ("battery", "%", 80),
+    ("hr", "/min", 72), ("pulse", "/min", 72), ("spo2", "%", 96), ("resp", "/min", 16), ("glucose_cgm", "mmol/L", 6.4),
+    ("steps", "{steps}", 4_000), ("battery", "%", 80), ("rssi", "{dBm}", -60), ("bed_occupied", "1", 1), ("motion", "1", 1),
 )  # fmt: skip
 DRAIN_S = 30.0
+
+
+def shown(level: float, at: int) -> float:
+    """A value near the level; counts and states are whole."""
+    return level if level in (1, 80, 4_000, -60) else round(level * (1 + 0.01 * math.sin(at)), 1)
 
 
 def vitals(device: str, seq: int, t_ms: int) -> bytes:
     """Ten signals at 1 Hz for the last PERIOD_S seconds."""
     times = {"t0": t_ms - 1000 * (PERIOD_S - 1), "dt_ms": 1000}
     series = [
-        {"quantity": key, "unit": unit, "value": [round(level * (1 + 0.01 * math.sin(seq + at)), 1) for at in range(PERIOD_S)], **times}
+        {"quantity": key, "unit": unit, "value": [shown(level, seq + at) for at in range(PERIOD_S)], **times}
         for key, unit, level in SIGNALS
     ]
     return json.dumps({"v": 1, "device": device, "boot_id": "box", "seq": seq, "t": t_ms, "series": series}).encode()
