@@ -26,7 +26,7 @@ _SIG_BASE = re.compile(r"0000([0-9a-f]{4})-0000-1000-8000-00805f9b34fb")
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A topic pattern, `{device}` standing for the one level that names the device, and who decodes it."""
+    """A topic pattern, `{device}` standing for the one level that names the device, and who decodes it; other names stand for any level."""
 
     pattern: str
     format: str  # name of the module in devices/payloads; gatt_<name> for one in devices/gatt
@@ -36,7 +36,7 @@ class Channel:
     @property
     def mqtt_filter(self) -> str:
         """The pattern as an MQTT subscription."""
-        return self.pattern.replace("{device}", "+")
+        return re.sub(r"\{[a-z]+\}", "+", self.pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,8 @@ def _load() -> tuple[tuple[Channel, ...], tuple[FactChannel, ...]]:
 
 
 def _expression(pattern: str) -> re.Pattern[str]:
-    return re.compile(_LEVEL.sub("[^/]+", re.escape(pattern)))
+    named = re.escape(pattern).replace(r"\{device\}", "(?P<device>[^/]+)")
+    return re.compile(_LEVEL.sub("[^/]+", named))
 
 
 _CHANNELS, _FACT_CHANNELS = _load()
@@ -95,6 +96,15 @@ def channel_of(topic: str) -> Channel:
     if any(pattern.fullmatch(topic) for pattern, _ in _FACT_PATTERNS):
         raise DecodeError("topic: holds facts of the device, no readings")
     raise DecodeError("topic: no format is known for it")
+
+
+@lru_cache(maxsize=8192)
+def device_of(topic: str) -> str:
+    """Who is meant by a topic: the level that its format says, else the last one."""
+    for pattern, _ in _PATTERNS:
+        if found := pattern.fullmatch(topic):
+            return found.groupdict().get("device") or topic.rpartition("/")[2]
+    return topic.rpartition("/")[2]
 
 
 def decode(topic: str, payload: bytes, facts: DeviceFacts) -> Message:

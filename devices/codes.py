@@ -134,6 +134,9 @@ _ROWS: tuple[_Row, ...] = (
     ("body_water_mass", "体内水分", "Body water", (), "kg", (188764,), 263875, None, 1, 300, 0.1, _S, None, _DAY),
     ("basal_metabolism", "基础代谢", "Basal metabolism", (), "kJ", (), None, None, 1000, 20_000, 1, _S, None, _DAY),
     ("impedance", "生物电阻抗", "Body impedance", (), "Ohm", (), None, None, 50, 3000, 1, _S, None, _DAY),
+    # what a broker, a hub or a last will says of a device: 0 is away
+    ("online", "在线", "Online", (), "1", (), None, None, 0, 1, 1, _T, None, 3600),
+    ("water_leak", "漏水", "Water leak", (), "1", (), None, None, 1, 1, 1, _E, None, 900),
 )
 
 _OTHER_UNIT_LOINC = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from gateway.authority import mqtt_name
 
 INTERNAL_USER = "anxin-gateway"
 _DEVICE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_BASE = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 _SERIAL = re.compile(r"[0-9a-f]{16,40}")
 _BCRYPT = re.compile(r"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}")
 
@@ -34,6 +35,7 @@ class BrokerOptions:
     certificate: Path | None = None
     key: Path | None = None
     authority: Path | None = None  # who is let in only with a certificate signed by this one, and by nothing else
+    bridges: tuple[tuple[str, str], ...] = ()  # (device, base topic): publishes and hears everything under it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,20 +85,28 @@ def config_text(folder: Path, options: BrokerOptions, port: int, users: Sequence
         f'mqtt {{ listen: {quote(listen)}, ack_wait: "{o.ack_wait_s}s", max_ack_pending: {o.in_flight}{_tls(o)} }}',
         f"# {_digest(o)}",  # a renewed certificate is a change too
         "authorization { users: [",
-        *(f"  {_user(user)}" for user in users),
+        *(f"  {_user(user, dict(o.bridges))}" for user in users),
         "] }",
         "",
     ]
     return "\n".join(lines)
 
 
-def _user(user: User) -> str:
+def _user(user: User, bridges: Mapping[str, str]) -> str:
     secret = f", password: {json.dumps(user.password)}" if user.password else ""
     text = f'{{user: {json.dumps(user.name)}{secret}, allowed_connection_types: ["MQTT"]'
     if user.device is None:
         return text + "}"
-    publish = ", ".join(json.dumps(f"anxin.{kind}.{user.device}") for kind in ("up", "call", "senml"))
-    return f"{text}, permissions: {{publish: [{publish}], subscribe: [{json.dumps(f'anxin.ack.{user.device}')}]}}}}"
+    own = [f"{_subject(bridges[user.device])}.>"] if user.device in bridges else []
+    publish = json.dumps([*(f"anxin.{kind}.{user.device}" for kind in ("up", "call", "senml")), *own])
+    return f"{text}, permissions: {{publish: {publish}, subscribe: {json.dumps([f'anxin.ack.{user.device}', *own])}}}}}"
+
+
+def _subject(base: str) -> str:
+    """A base topic as nats-server writes it; never one of ours."""
+    if not _BASE.fullmatch(base) or base.partition("/")[0] == "anxin":
+        raise BrokerError(f"[mqtt] bridges: {base[:64]} cannot be a base topic: levels of A-Z a-z 0-9 _ - that do not begin with anxin")
+    return base.replace("/", ".")
 
 
 def _tls(options: BrokerOptions) -> str:

@@ -57,6 +57,8 @@ class Mqtt(Encrypted):
     password_file: Path | None = None
     ca_file: Path | None = None  # who signed another broker's certificate; the embedded one is known by the certificate itself
     client_certificates: bool = False  # embedded broker: only devices with a certificate of ours (`anxin certs`); tokens are for HTTP then
+    formats: tuple[str, ...] = ()  # payloads of other products that are listened for: file names of devices/payloads
+    bridges: dict[str, str] = Field(default_factory=dict)  # embedded broker: device id -> base topic that is all its own (zigbee2mqtt ...)
     client_id: str = "anxin-gateway"
     in_flight: int = Field(default=4000, ge=10, le=60_000)
     redeliver_s: int = Field(default=30, ge=5, le=600)  # embedded broker: what was delivered and not acknowledged comes again after this

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from devices import catalog
 from gateway import chores
 from gateway.broker import Broker, BrokerError, BrokerOptions
 from gateway.brokerlog import Refusal
@@ -62,7 +63,7 @@ async def opened(core: Core, stack: AsyncExitStack, task: Callable[[str, Any], N
     mqtt = core.config.mqtt
     connection = _connection(core, mqtt)
     options = [
-        MqttOptions(name="mqtt", filters=("anxin/up/+", "anxin/senml/+"), client_id=mqtt.client_id, **connection),
+        MqttOptions(name="mqtt", filters=("anxin/up/+", "anxin/senml/+", *_foreign(mqtt)), client_id=mqtt.client_id, **connection),
         MqttOptions(name="mqtt.calls", filters=("anxin/call/+",), client_id=f"{mqtt.client_id}-calls", priority=True, **connection),
     ]
     broker = None
@@ -76,13 +77,22 @@ async def opened(core: Core, stack: AsyncExitStack, task: Callable[[str, Any], N
     return broker, doors
 
 
+def _foreign(mqtt: Mqtt) -> tuple[str, ...]:
+    """Subscriptions for the payloads of other products."""
+    channels = [channel for channel in catalog.channels() if not channel.pattern.startswith(("anxin/", "gatt/", "advert/"))]
+    known = sorted({channel.format for channel in channels})
+    if unknown := sorted(set(mqtt.formats) - set(known)):
+        raise BrokerError(f"[mqtt] formats: {', '.join(unknown)[:100]} is not known; there are {', '.join(known)}")
+    return tuple(sorted(channel.mqtt_filter for channel in channels if channel.format in mqtt.formats))
+
+
 async def _embedded(core: Core, stack: AsyncExitStack, task: Callable[[str, Any], None], expects: tuple[str, ...]) -> Broker:
     mqtt, book = core.config.mqtt, RefusalBook(core)
     if mqtt.client_certificates and not core.authority.exists:
         raise BrokerError("[mqtt] client_certificates: there is no authority yet that could sign them; run `anxin certs init` first")
     settings = BrokerOptions(
         host=mqtt.host, port=mqtt.port, in_flight=mqtt.in_flight, ack_wait_s=mqtt.redeliver_s, certificate=mqtt.certificate, key=mqtt.key,
-        authority=core.authority.ca_file if mqtt.client_certificates else None,
+        authority=core.authority.ca_file if mqtt.client_certificates else None, bridges=tuple(sorted(mqtt.bridges.items())),
     )  # fmt: skip
     broker = Broker(
         core.data_dir / "nats", settings, core.tokens.mqtt_users, core.clock, core.ops, expects=expects, refused=book.note,

@@ -25,6 +25,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from devices import catalog
 from gateway.certificates import leaf, unchecked
 from gateway.clock import NS_PER_S, Clock
 from gateway.collect.base import Bridge, GatheredSocket, Item
@@ -376,7 +377,7 @@ class _Link:
             topic = "?"
         frame = Frame(
             channel="mqtt", topic=topic, payload=bytes(message.payload), t_received_ns=self._clock.now_ns(),
-            device=topic.rpartition("/")[2], retained=message.retain,
+            device=catalog.device_of(topic), retained=message.retain,
         )  # fmt: skip
         self._fresh.append((self.bridge.number, packet_id, frame))
 
