@@ -80,10 +80,16 @@ SETTINGS: dict[str, list[float]] = {
     "worse_s": [0.0, 300.0],
     "worse_warm_h": [0.0],
     "worse_gap": [0.1],
+    "rhythm_words": [20],
+    "rhythm_threshold": [0.02, 0.1],
+    "rhythm_least_s": [0.0, 10.0],
+    "rhythm_s": [1.0, 3.0],
+    "rhythm_calm_s": [0.0, 2.0],
+    "rhythm_away_s": [5.0, 20.0],
 }
 # Values and a pace that make sense to a rule: factor on the values (30..200), factor on the time between readings.
-RARE = ("deviation", "glucose_soon", "routine.day", "routine.steps", "routine.sleep")
-FITTING: dict[str, tuple[float, float]] = {"glucose_soon": (1 / 20, 1.5)} | dict.fromkeys(
+RARE = ("deviation", "glucose_soon", "rhythm", "routine.day", "routine.steps", "routine.sleep")
+FITTING: dict[str, tuple[float, float]] = {"glucose_soon": (1 / 20, 1.5), "rhythm": (8.0, 0.02)} | dict.fromkeys(
     ("routine.inactive", "routine.no_return", "routine.wander", "routine.bed"), (1 / 200, 1.0)
 ) | {"routine.day": (1 / 200, 40.0), "routine.steps": (100.0, 40.0), "routine.sleep": (10.0, 40.0)}
 

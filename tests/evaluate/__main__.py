@@ -85,8 +85,7 @@ def main(arguments: list[str]) -> int:
 
 def report(names: list[str], out: Path | None, *, strict: bool) -> int:
     """Run the groups, print each as it ends, write all of them."""
-    console, clock = Console(), SystemClock()
-    width = console.width if sys.stdout.isatty() else 160
+    console, clock = Console(width=None if sys.stdout.isatty() else 160), SystemClock()
     end_ns = clock.monotonic_ns() + int(BUDGET_S * 1e9)
     groups = []
     for name in names:
@@ -94,15 +93,15 @@ def report(names: list[str], out: Path | None, *, strict: bool) -> int:
         groups.append(found)
         title = f"{name}: {found['what']} ({found['took_s']} s)"
         if found["fate"] != "ok":
-            console.print(f"{name}: {found['fate']}", width=width)
+            console.print(f"{name}: {found['fate']}")
         else:
-            console.print(printed(title, [revived(line) for line in found["rows"]]), width=width)
+            console.print(printed(title, [revived(line) for line in found["rows"]]))
     if out is not None:
         out.write_text(json.dumps({"version": 1, "groups": groups}, indent=1) + "\n", encoding="utf-8")
     missed = [f"{found['name']}: {line['metric']}" for found in groups for line in found["rows"] if line["met"] is False]
     console.print(f"{sum(found['fate'] == 'ok' for found in groups)} of {len(groups)} groups ran, {len(missed)} goals missed")
     for line in missed:
-        console.print(f"  missed: {line}", width=width)
+        console.print(f"  missed: {line}")
     broken = any(found["fate"] != "ok" for found in groups)
     return 1 if broken or (strict and missed) else 0
 
