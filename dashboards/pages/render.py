@@ -98,6 +98,39 @@ class Pages:
         """A link that is unknown, or whose time is over."""
         return self._page("link_over.html", Phrasebook(lang), me=None)
 
+    def dispatch(self, lang: str, *, me: Mapping[str, Any], tz: str, card: Mapping[str, Any], form_token: str) -> str:
+        """What is said to 120; what this person may not see has no row."""
+        say = Phrasebook(lang, tz)
+        room = card.get("last_room")
+        names = ("place", "address", "door_code", "medical")
+        rows = [(say(f"dispatch.{name}"), card[name]) for name in names if card.get(name)]
+        if room is not None:
+            rows.insert(1, (say("dispatch.last_room"), f"{room['place']} {say.clock(room['t_ms'])}"))
+        row = _row(say, card["alert"], card["t_ms"])
+        contacts = [{**one, "kind": say(f"contact.{one['kind']}")} for one in card.get("contacts", ())]
+        return self._page("dispatch.html", say, me=me, row=row, rows=rows, contacts=contacts, form_token=form_token)
+
+    def handover(
+        self, lang: str, *, me: Mapping[str, Any], tz: str, site: str, found: Mapping[str, Any], form_token: str, said: str = ""
+    ) -> str:
+        """What would be handed over now, the form to do it, and the last hand-overs with a button for who takes over."""
+        say = Phrasebook(lang, tz)
+        shown = ("open", "claims", "unseen", "silenced", "devices", "scores")
+        counts = [(say(f"handover.{name}"), len(found["now"][name])) for name in shown]
+        rows = [
+            {
+                "id": one["id"],
+                "at": say.date_clock(one["given_ms"]),
+                "giver": one["giver_name"],
+                "receiver": one["receiver_name"] or say("handover.desk"),
+                "note": one["note"],
+                "taken": "" if one["accepted_ms"] is None else f"{one['accepted_name']} {say.clock(one['accepted_ms'])}",
+                "mine": one["accepted_ms"] is None and one["receiver"] in (None, me["id"]),
+            }
+            for one in found["handovers"]
+        ]
+        return self._page("handover.html", say, me=me, site=site, counts=counts, rows=rows, form_token=form_token, said=said)
+
     def missing(self, lang: str) -> str:
         """Not there, or not for this person: the same words for both."""
         return self._page("missing.html", Phrasebook(lang), me=None)

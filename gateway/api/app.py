@@ -15,6 +15,7 @@ from fastapi import APIRouter, FastAPI
 from dashboards.pages import Pages
 from gateway.api import (
     plain,
+    plain_duty,
     plain_links,
     problems,
     routes_alarms,
@@ -96,6 +97,7 @@ def create_app(
         app.include_router(router, prefix=API, dependencies=[guard(DEVICE)])
     app.include_router(plain.router)
     app.include_router(plain_links.router)
+    app.include_router(plain_duty.router)
     app.include_router(static.router(settings.static_dir))
     _with_middleware(app, settings)
     _with_policies(app, settings)

@@ -54,18 +54,21 @@ async def form_of(request: Request) -> dict[str, str]:
     return fields
 
 
-def _see_other(url: str) -> RedirectResponse:
+def see_other(url: str) -> RedirectResponse:
+    """After a form: the page that shows how it stands."""
     return RedirectResponse(url, status_code=303)
 
 
-async def _person(request: Request) -> Asker | None:
+async def person_of(request: Request) -> Asker | None:
+    """Who is signed in; None for nobody."""
     # A page that refreshes itself is no sign that somebody is there: it does not keep a session awake.
     return await doors_of(request).commands.session(token_of(request), touch="auto" not in request.query_params)
 
 
-def _refused(request: Request, me: Asker) -> Response:
+def refused(request: Request, me: Asker) -> Response:
+    """Not for this person, or not before the one-time password was changed."""
     if me.must_change_password:
-        return _see_other("/m/password")
+        return see_other("/m/password")
     return HTMLResponse(pages_of(request).missing(lang_of(request, me)), status_code=403)
 
 
@@ -104,7 +107,7 @@ async def login(request: Request) -> Response:
     except Refusal as refusal:
         status = 429 if refusal.kind is Kind.TOO_MANY else 401
         return HTMLResponse(pages_of(request).login(lang_of(request), failed=refusal.code, target=target), status_code=status)
-    response = _see_other(target)
+    response = see_other(target)
     set_cookie(response, doors, token)
     return response
 
@@ -113,7 +116,7 @@ async def login(request: Request) -> Response:
 async def logout(request: Request) -> Response:
     """End the session; without one, or with a page of another session, nothing happens."""
     doors, token = doors_of(request), token_of(request)
-    response = _see_other("/m/login")
+    response = see_other("/m/login")
     if form_token_right(token, (await form_of(request)).get("form_token", "")):
         await doors.commands.sign_out(token)
         drop_cookie(response, doors)
@@ -123,11 +126,11 @@ async def logout(request: Request) -> Response:
 @router.get("/password", dependencies=[guard(OPEN)])
 async def password_page(request: Request) -> Response:
     """The form for a new password; where a one-time password leads to."""
-    me = await _person(request)
+    me = await person_of(request)
     if me is None:
-        return _see_other("/m/login")
+        return see_other("/m/login")
     token = doors_of(request).commands.form_token(token_of(request))
-    return HTMLResponse(pages_of(request).password(lang_of(request, me), me=_me(request, me), form_token=token))
+    return HTMLResponse(pages_of(request).password(lang_of(request, me), me=me_of(request, me), form_token=token))
 
 
 @router.post("/password", dependencies=[guard(SIGNED_IN)])
@@ -139,13 +142,13 @@ async def change_password(request: Request, me: Me) -> Response:
         if form_token_right(token, form.get("form_token", "")):
             body = PasswordChange.model_validate({"old": form.get("old", ""), "new": form.get("new", "")})
             await doors.commands.change_password(me, token, body.old, body.new, client=client_of(request))
-            return _see_other("/m/alerts?said=password")
+            return see_other("/m/alerts?said=password")
     except ValidationError:
         failed = "said.refused"
     except Refusal as refusal:
         failed, params = f"error.{refusal.code}", dict(refusal.members.get("params", {}))
     page = pages_of(request).password(
-        lang_of(request, me), me=_me(request, me), form_token=doors.commands.form_token(token), failed=failed, params=params
+        lang_of(request, me), me=me_of(request, me), form_token=doors.commands.form_token(token), failed=failed, params=params
     )
     return HTMLResponse(page, status_code=422)
 
@@ -153,16 +156,16 @@ async def change_password(request: Request, me: Me) -> Response:
 @router.get("/alerts", dependencies=[guard(OPEN)])
 async def alerts_page(request: Request) -> Response:
     """The queue; refreshes itself unless paused."""
-    me = await _person(request)
+    me = await person_of(request)
     if me is None:
-        return _see_other("/m/login")
+        return see_other("/m/login")
     if me.role not in ALERTS_READ.roles or me.must_change_password:
-        return _refused(request, me)
+        return refused(request, me)
     doors = doors_of(request)
     listed = await doors.query.alerts(me)
     paused = "paused" in request.query_params
     page = pages_of(request).alerts(
-        lang_of(request, me), me=_me(request, me), tz=_tz(request, me), now_ms=listed["t_ms"], alerts=listed["alerts"],
+        lang_of(request, me), me=me_of(request, me), tz=tz_of(request, me), now_ms=listed["t_ms"], alerts=listed["alerts"],
         form_token=doors.commands.form_token(token_of(request)), said=_said(request), paused=paused,
     )  # fmt: skip
     # A header instead of <meta>: the same effect, but it can be left out when the reader asks for time.
@@ -172,12 +175,12 @@ async def alerts_page(request: Request) -> Response:
 @router.get("/alerts/{alert_id}", dependencies=[guard(OPEN)])
 async def alert_page(request: Request, alert_id: str) -> Response:
     """One alert; a link to it in a message may be opened by anything and changes nothing."""
-    me = await _person(request)
+    me = await person_of(request)
     known = ALERT_ID.fullmatch(alert_id) is not None
     if me is None:
-        return _see_other(f"/m/login?next=/m/alerts/{quote(alert_id)}" if known else "/m/login")
+        return see_other(f"/m/login?next=/m/alerts/{quote(alert_id)}" if known else "/m/login")
     if me.role not in ALERTS_READ.roles or me.must_change_password:
-        return _refused(request, me)
+        return refused(request, me)
     doors = doors_of(request)
     try:
         if not known:
@@ -186,7 +189,8 @@ async def alert_page(request: Request, alert_id: str) -> Response:
     except Missing:
         return HTMLResponse(pages_of(request).missing(lang_of(request, me)), status_code=404)
     page = pages_of(request).alert(
-        lang_of(request, me), me=_me(request, me), tz=_tz(request, me, detail["alert"]["site_id"]), now_ms=detail["t_ms"], detail=detail,
+        lang_of(request, me), me=me_of(request, me), tz=tz_of(request, me, detail["alert"]["site_id"]), now_ms=detail["t_ms"],
+        detail=detail,
         form_token=doors.commands.form_token(token_of(request)), said=_said(request),
     )  # fmt: skip
     writing = detail["alert"]["claimed_by"] == me.id  # a note may be half typed: this page does not move under the writer's hands
@@ -201,17 +205,17 @@ async def act(request: Request, me: Me, alert_id: str, action: str) -> Response:
         raise Missing
     page = f"/m/alerts/{alert_id}"
     if not form_token_right(token_of(request), form.get("form_token", "")):
-        return _see_other(f"{page}?said=form_expired")
+        return see_other(f"{page}?said=form_expired")
     try:
         details = Act.model_validate(_details(form))
         outcome = None if details.outcome is None else Outcome(details.outcome)
         await doors.commands.act(me, alert_id, FORM_ACTIONS[action], version=details.version, note=details.note, outcome=outcome)
     except ValidationError:
-        return _see_other(f"{page}?said=refused")
+        return see_other(f"{page}?said=refused")
     except Refusal as refusal:
         said = {Kind.CONFLICT: "conflict", Kind.UNAVAILABLE: "unavailable"}.get(refusal.kind, "refused")
-        return _see_other(f"{page}?said={said}")
-    return _see_other(f"/m/alerts?said={action}" if form.get("back") == "list" else f"{page}?said={action}")
+        return see_other(f"{page}?said={said}")
+    return see_other(f"/m/alerts?said={action}" if form.get("back") == "list" else f"{page}?said={action}")
 
 
 def _details(form: dict[str, str]) -> dict[str, Any]:
@@ -227,11 +231,13 @@ def _said(request: Request) -> str:
     return said if said in SAID else ""
 
 
-def _me(request: Request, me: Asker) -> dict[str, Any]:
+def me_of(request: Request, me: Asker) -> dict[str, Any]:
+    """The person as the pages show it."""
     return doors_of(request).query.me(me)
 
 
-def _tz(request: Request, me: Asker, site_id: str | None = None) -> str:
-    sites = _me(request, me)["sites"]
+def tz_of(request: Request, me: Asker, site_id: str | None = None) -> str:
+    """The clock of a site in reach, else of the person's first one."""
+    sites = me_of(request, me)["sites"]
     here = [site["tz"] for site in sites if site["id"] == site_id] or [site["tz"] for site in sites] or ["Asia/Shanghai"]
     return str(here[0])

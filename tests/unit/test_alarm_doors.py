@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.clock import NS_PER_S
-from gateway.registry import org
+from gateway.registry import duty, org
 from gateway.vocabulary import SYSTEM, AlertKind, AlertState, Priority
 from tests.support.house import House, house
 
@@ -16,6 +17,8 @@ POLICY: dict[str, Any] = {
     "lane": "call", "site_id": "care", "steps": [{"delay_s": 0.0, "targets": [{"kind": "role", "id": "caregiver"}]}], "arrive_s": 60.0,
     "resolve_s": 300.0, "repeat_s": 30.0, "ack_timeout_s": 600.0, "recheck_s": 300.0, "silence_max_s": 120.0, "fallback_to_desk": False,
 }  # fmt: skip
+FORM_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
+ACCEPT = re.compile(r'action="(/m/handover/[^"]+/accept)"')
 SHIFT: dict[str, Any] = {
     "site": "care", "staff": "staff-li", "role": "caregiver", "weekdays": [0, 1, 2, 3, 4, 5, 6], "start": "07:00", "end": "19:00",
 }  # fmt: skip
@@ -208,3 +211,33 @@ async def test_the_three_delays_are_on_the_alert(tmp_path: Path) -> None:
         assert (shown["onset_ms"], shown["detected_ms"]) == ((now_ns - 20 * NS_PER_S) // 1_000_000, (now_ns - NS_PER_S) // 1_000_000)
         assert shown["told_ms"] is not None
         assert shown["delivered_ms"] is None
+
+
+async def test_the_script_free_pages_for_120_and_hand_over(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        alert = await home.call("wang")
+        foreign = await home.call("zhou")
+        await home.registry.do(SYSTEM, duty.set_home, resident="wang", address="三区 3-01", door_code="4711#", medical="青霉素过敏")
+        await home.registry.do(SYSTEM, duty.set_contact, resident="wang", name="王小明", kind="family", phone="13900000000")
+        async with home.signed_in("carer") as client, home.signed_in("carer2") as other:
+            card = await client.get(f"/m/alerts/{alert.id}/dispatch")
+            assert all(text in card.text for text in ("3-01", "4711#", "青霉素过敏", "王小明", "13900000000"))
+            assert (await client.get(f"/m/alerts/{foreign.id}/dispatch")).status_code == 404
+            await client.post(f"/api/v1/alerts/{alert.id}/claim", json={})
+            page = (await client.get("/m/handover")).text
+            token = FORM_TOKEN.search(page)
+            assert token is not None
+            form = {"form_token": token.group(1), "site": "care", "note": "<b>quiet</b>"}
+            given = await client.post("/m/handover", data=form)
+            assert given.headers["location"] == "/m/handover?site=care&said=given"
+            seen = (await other.get("/m/handover?said=given")).text
+            assert "&lt;b&gt;quiet&lt;/b&gt;" in seen
+            accept, token = ACCEPT.search(seen), FORM_TOKEN.search(seen)
+            assert accept is not None
+            assert token is not None
+            assert (await other.post(accept.group(1), data={"form_token": "wrong"})).headers["location"].endswith("said=form_expired")
+            assert (await other.post(accept.group(1), data={"form_token": token.group(1)})).headers["location"].endswith("said=accepted")
+        async with home.signed_in("nobody") as stranger, home.signed_in("son") as son:
+            assert (await stranger.get("/m/handover")).headers["location"] == "/m/login"
+            assert (await son.get("/m/handover")).status_code == 403
+        assert (await home.db.read(lambda conn: home.desk.get(conn, alert.id))).claimed_by == "u-carer2"
