@@ -1,7 +1,7 @@
-"""The folders are the registry: a module of devices/payloads or devices/gatt that declares channels decodes them; none is listed by hand.
+"""The folders are the registry: a module of devices/payloads, gatt or adverts that declares channels decodes them; none is listed by hand.
 
-A topic is an MQTT topic, or `gatt/<service>/<characteristic>` in the short form of `gatt_topic`. CHANNELS hold readings (`decode`),
-FACT_CHANNELS what a device says of itself (`facts_of`): its maker, its features, its clock.
+A topic is an MQTT topic, `gatt/<service>/<characteristic>` in the short form of `gatt_topic`, or `advert/<service>` for service data.
+CHANNELS hold readings (`decode`), FACT_CHANNELS what a device says of itself (`facts_of`): its maker, its features, its clock.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import ModuleType
 
-from devices import gatt, payloads
+from devices import adverts, gatt, payloads
 from devices.model import DecodeError, DeviceFacts, Message
 
 Decode = Callable[[str, bytes, DeviceFacts], Message]
@@ -29,7 +29,7 @@ class Channel:
     """A topic pattern, `{device}` standing for the one level that names the device, and who decodes it; other names stand for any level."""
 
     pattern: str
-    format: str  # name of the module in devices/payloads; gatt_<name> for one in devices/gatt
+    format: str  # name of the module in devices/payloads; gatt_<name> or advert_<name> for one in devices/gatt or devices/adverts
     calls: bool  # carries calls for help only: has a lane of its own
     decode: Decode
 
@@ -49,7 +49,7 @@ class FactChannel:
 
 
 def _modules() -> Iterator[tuple[str, ModuleType]]:
-    for package, prefix in ((payloads, ""), (gatt, "gatt_")):
+    for package, prefix in ((payloads, ""), (gatt, "gatt_"), (adverts, "advert_")):
         for info in pkgutil.iter_modules(package.__path__):
             yield prefix + info.name, importlib.import_module(f"{package.__name__}.{info.name}")
 

@@ -137,6 +137,9 @@ _ROWS: tuple[_Row, ...] = (
     # what a broker, a hub or a last will says of a device: 0 is away
     ("online", "在线", "Online", (), "1", (), None, None, 0, 1, 1, _T, None, 3600),
     ("water_leak", "漏水", "Water leak", (), "1", (), None, None, 1, 1, 1, _E, None, 900),
+    # of the room, never of a person
+    ("room_temp", "室温", "Room temperature", (), "Cel", (), 268192, None, -40, 85, 0.1, _T, None, 3600),
+    ("room_humidity", "室内湿度", "Room humidity", (), "%", (), 262688, None, 0, 100, 1, _T, None, 3600),
 )
 
 _OTHER_UNIT_LOINC = {

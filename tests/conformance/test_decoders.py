@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from devices import catalog, gatt, payloads
+from devices import adverts, catalog, gatt, payloads
 from devices.catalog import Channel, FactChannel
 from devices.model import Call, DecodeError, DeviceFacts, Item, Message, Quality, Sample, Series, Wave
 from devices.strict import MAX_BYTES
@@ -24,6 +24,7 @@ FORMATS = sorted({channel.format for channel in catalog.channels()})
 FACT_FORMATS = sorted({channel.format for channel in catalog.fact_channels()})
 ALL_CASES = [(name, case) for name in FORMATS for case in cases(name) if not case.of_facts]
 ALL_FACT_CASES = [(name, case) for name in FACT_FORMATS for case in cases(name) if case.of_facts]
+BINARY = ("gatt_", "advert_")
 FUZZ_COUNT = int(os.environ.get("ANXIN_FUZZ_COUNT", "10000"))
 
 
@@ -147,9 +148,10 @@ def test_every_format_has_cases_and_every_case_a_format() -> None:
         assert kinds == {True, False}, f"{name}: good and bad vectors are missing in {CASES / name}"
     modules = {path.stem for path in Path(payloads.__file__ or "").parent.glob("*.py")}
     modules |= {f"gatt_{path.stem}" for path in Path(gatt.__file__ or "").parent.glob("*.py")}
+    modules |= {f"advert_{path.stem}" for path in Path(adverts.__file__ or "").parent.glob("*.py")}
     folders = {path.name for path in case_folders()}
     assert folders & modules == {*FORMATS, *FACT_FORMATS}
-    assert not {name for name in folders - modules if name.startswith("gatt_")}
+    assert not {name for name in folders - modules if name.startswith(BINARY)}
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -158,7 +160,7 @@ def test_every_truncation_is_refused(name: str) -> None:
     for case in readings_of(name):
         if case.error is not None:
             continue
-        whole = case.payload if name.startswith("gatt_") else case.payload.rstrip()
+        whole = case.payload if name.startswith(BINARY) else case.payload.rstrip()
         for length in range(len(whole)):
             refused = decodes(case.topic, whole[:length], case.device) is None
             assert refused != (length in case.expected.get("cuts", ())), f"{case.name} cut to {length} bytes"
@@ -226,7 +228,7 @@ def test_topics_of_characteristics() -> None:
 
 
 def test_channels_are_distinct_and_subscribable() -> None:
-    filters = [channel.mqtt_filter for channel in catalog.channels() if not channel.format.startswith("gatt_")]
+    filters = [channel.mqtt_filter for channel in catalog.channels() if not channel.format.startswith(BINARY)]
     assert len(set(filters)) == len(filters)
     assert all("#" not in text and "{" not in text for text in filters)
     assert {channel.pattern for channel in catalog.channels() if channel.calls} == {"anxin/call/{device}"}
