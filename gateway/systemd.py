@@ -13,7 +13,6 @@ WATCHDOG_S = 30  # systemd kills and starts anew what shows no progress for so l
 FRESH_S = 10.0  # progress of the alarm loop that is older than this does not count
 _UNIT = """[Unit]
 Description=Anxin monitoring gateway
-Documentation=file:README.md
 Wants=network-online.target
 After=network-online.target
 StartLimitIntervalSec=0

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from gateway.alerts.progress import Progress
-from gateway.watchdog import BACK, STOPPED, Watch, channels
+from gateway.watchdog import BACK, DISK_BACK, DISK_LOW, STOPPED, Disk, Watch, channels
 
 MAIN = """
 import sys, time
@@ -145,6 +145,65 @@ def test_watchdog_tries_again_with_the_same_key_and_its_successor_knows(tmp_path
     finally:
         end(first)
         receiver.close()
+
+
+@pytest.mark.timeout(30)
+def test_a_disk_that_is_nearly_full_is_said_while_the_loop_gets_on(tmp_path: Path, receiver: Receiver) -> None:
+    progress = tmp_path / "progress"
+    main = start(["-c", MAIN, str(progress)])
+    args = ["-m", "gateway.watchdog", "--progress", str(progress), "--limit-s", "1", "--channel", f"webhook={receiver.url}"]
+    dog = start([*args, "--disk-low-mib", "1e12"])
+    try:
+        wait_for(lambda: receiver.reasons() == [DISK_LOW], 10)
+        time.sleep(0.5)
+        assert receiver.reasons() == [DISK_LOW], "once"
+    finally:
+        end(main)
+        end(dog)
+
+
+def test_disk_speaks_once_each_way_with_room_between() -> None:
+    disk = Disk(low_bytes=100)
+    assert [disk.see(free) for free in (1000, 100, 99, 50, 0, 150, 199, 200, 150, 99)] == [
+        None, None, DISK_LOW, None, None, None, None, DISK_BACK, None, DISK_LOW,
+    ]  # fmt: skip
+
+
+@pytest.mark.timeout(30)
+def test_the_heartbeat_stops_with_the_progress(tmp_path: Path) -> None:
+    """What watches on the other side alarms because nobody asks any more."""
+    asked: list[float] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(time.monotonic())
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    (tmp_path / "url").write_text(f"http://127.0.0.1:{server.server_port}/ping/secret\n")
+    progress = tmp_path / "progress"
+    main = start(["-c", MAIN, str(progress)])
+    args = ["--progress", str(progress), "--limit-s", "1", "--heartbeat-file", str(tmp_path / "url"), "--heartbeat-s", "0.3"]
+    dog = start(["-m", "gateway.watchdog", *args])
+    try:
+        wait_for(lambda: len(asked) >= 3, 10)
+        main.kill()
+        time.sleep(2.0)
+        count = len(asked)
+        time.sleep(1.0)
+        assert len(asked) == count
+    finally:
+        end(main)
+        assert "secret" not in end(dog)
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def test_watch_compares_change_by_its_own_clock() -> None:
