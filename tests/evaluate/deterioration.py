@@ -136,13 +136,35 @@ def blank() -> fitted.Logistic:
     )  # fmt: skip
 
 
+# What is worse must not lower the score: a weight of the other sign is an accident of who was measured, and is left out.
+WORSE = np.array(
+    [1.0] * len(detect.POINTS)
+    + [1.0, -1.0, -1.0, 1.0, -1.0]  # level: fast breath, low saturation, low pressure, fast pulse, cold
+    + [1.0] * detect.WIDTH
+    + [1.0, -1.0, -1.0, 1.0, 1.0]  # change
+    + [1.0] * (2 * detect.WIDTH)
+)
+
+
 def train(stays: Stays, course: Course, use: NDArray[np.bool_]) -> fitted.Logistic:
-    """The model of the stays of a mask bool[n]."""
+    """The model of the stays of a mask bool[n]; features whose weight has the wrong sign are dropped, round by round."""
     x = np.concatenate([course.features[hour - 1][use] for hour in TAUGHT_H])
     y = np.tile(stays.died[use].astype(np.float64), len(TAUGHT_H))
+    share = np.full(len(x), 1 / len(TAUGHT_H))
     keys = key_hash(name for name, one in zip(stays.ids, use, strict=True) if one)
-    return fitted.fit(
-        x, y, names=detect.FEATURES, l2=L2, clip=CLIP, data="physionet2012_a", keys_sha256=keys, weight=np.full(len(x), 1 / len(TAUGHT_H))
+    kept = np.arange(x.shape[1])
+    while True:
+        names = [detect.FEATURES[at] for at in kept]
+        model = fitted.fit(x[:, kept], y, names=names, l2=L2, clip=CLIP, data="physionet2012_a", keys_sha256=keys, weight=share)
+        right = model.weight * WORSE[kept] >= 0
+        if right.all():
+            break
+        kept = kept[right]
+    weight = np.zeros(x.shape[1])
+    weight[kept] = model.weight
+    spread = x.std(axis=0)
+    return replace(
+        model, names=detect.FEATURES, weight=weight, mean=x.mean(axis=0), spread=np.where(spread > 0, spread, 1.0)
     )
 
 
