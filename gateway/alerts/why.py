@@ -81,7 +81,10 @@ def at(conn: apsw.Connection, residents: Collection[str], t_ns: int) -> dict[str
     return {"from_ns": from_ns, "until_ns": until_ns, "alerts": found, "silences": silences.at(conn, residents, from_ns)}
 
 
-def held(conn: apsw.Connection, since_ns: int, until_ns: int) -> dict[str, int]:
-    """How often something was not said in [since, until), by reason."""
-    sql = "SELECT reason, count(*) FROM alert_why WHERE told = 0 AND t_ns >= ? AND t_ns < ? GROUP BY reason ORDER BY reason"
-    return {str(reason): int(count) for reason, count in conn.execute(sql, (since_ns, until_ns))}
+def held(conn: apsw.Connection, sites: Collection[str], since_ns: int, until_ns: int) -> dict[str, int]:
+    """How often somebody was not told in [since, until) at these sites, by reason."""
+    sql = (
+        "SELECT w.reason, count(*) FROM alert_why w JOIN alerts a ON a.id = w.alert_id WHERE w.told = 0 AND w.t_ns >= ? AND w.t_ns < ?"
+        " AND a.site_id IN (SELECT value FROM json_each(?)) GROUP BY w.reason ORDER BY w.reason"
+    )
+    return {str(reason): int(count) for reason, count in conn.execute(sql, (since_ns, until_ns, json.dumps(sorted(sites))))}

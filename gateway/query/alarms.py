@@ -85,12 +85,17 @@ class Alarms:
 
     # --- silences --------------------------------------------------------------------------------------------------
 
-    async def silences(self, asker: Asker) -> dict[str, Any]:
-        """Silences of rules in force, of the residents in reach."""
+    async def silences(self, asker: Asker, site_id: str | None = None) -> dict[str, Any]:
+        """Silences of rules in force, of the residents in reach, or of those of one site."""
         view = self._sight.view
         rows = await self._sight.parts.db.read(silences.listing)
-        seen = [row for row in rows if may(asker, Action.READ, scope_of(view, row["resident_id"]), FieldClass.ALERTS)]
-        return {"t_ms": ms(self._sight.now_ns()), "silences": [plain(row) for row in seen]}
+        seen = []
+        for row in rows:
+            scope = scope_of(view, row["resident_id"])
+            here = scope is not None and site_id in (None, scope.site_id)
+            if here and may(asker, Action.READ, scope, FieldClass.ALERTS):
+                seen.append(plain(row))
+        return {"t_ms": ms(self._sight.now_ns()), "silences": seen}
 
     # --- calls -----------------------------------------------------------------------------------------------------
 
@@ -105,8 +110,10 @@ class Alarms:
         rows = await self._sight.parts.db.read(lambda conn: calls.listing(conn, since_ns, until_ns))
         seen = [row for row in rows if site_id in (None, row["view"].site_id) and self._may_see(asker, row["view"])]
         figures = calls.figures(seen, now_ns)
+        sites = [site_id] if site_id is not None else sites_of(view, asker)
+        held = await self._sight.parts.db.read(lambda conn: reasons.held(conn, sites, since_ns, until_ns))
         shown = [{"alert": alert_json(view, row["view"]), **_call(row)} for row in seen[:limit]]
-        return {"t_ms": ms(now_ns), "from_ms": ms(since_ns), "to_ms": ms(until_ns), "figures": figures, "calls": shown}
+        return {"t_ms": ms(now_ns), "from_ms": ms(since_ns), "to_ms": ms(until_ns), "figures": figures, "held": held, "calls": shown}
 
     def _may_see(self, asker: Asker, alert: AlertView) -> bool:
         return may(asker, Action.READ, alert_scope(self._sight.view, alert), FieldClass.ALERTS)

@@ -117,6 +117,7 @@ class Query:
             "zones": [{"id": row.id, "name": row.name} for row in view.zones.values() if row.site_id == site_id],
             "beds": [self._tile(asker, tile, alerts, now_ns) for tile in shown],
             "alerts": [alert_json(view, alert) for alert in alerts],
+            "silences": (await self.alarms.silences(asker, site_id))["silences"],
             "duty": self._duty(asker, site_id, zone_id, now_ns),
             "faults": self._faults(asker),
         }

@@ -78,9 +78,9 @@ def move(
     return row
 
 
-def away(tx: Tx, resident: str, *, at_ns: int | None = None) -> Resident:
-    """Leave for a while (hospital, family); the bed stays this person's."""
-    return _status(tx, _present(tx, resident), "away", "resident.away", at_ns)
+def away(tx: Tx, resident: str, *, at_ns: int | None = None, reason: str = "") -> Resident:
+    """Leave for a while (hospital, outing, family); the bed stays this person's, and no data are expected. A call pages as ever."""
+    return _status(tx, _present(tx, resident), "away", "resident.away", at_ns, reason)
 
 
 def back(tx: Tx, resident: str, *, at_ns: int | None = None) -> Resident:
@@ -198,9 +198,10 @@ def _when(tx: Tx, resident_id: str, at_ns: int | None) -> int:
     return at_ns
 
 
-def _status(tx: Tx, row: Resident, status: str, kind: str, at_ns: int | None) -> Resident:
+def _status(tx: Tx, row: Resident, status: str, kind: str, at_ns: int | None, reason: str = "") -> Resident:
     row = replace(row, status=status)
-    tx.put(kind, row, at_ns=_when(tx, row.id, at_ns))
+    extra = {"reason": check.text("reason", reason, limit=check.NOTE_LIMIT)} if reason else {}
+    tx.put(kind, row, at_ns=_when(tx, row.id, at_ns), **extra)
     return row
 
 

@@ -113,6 +113,7 @@ async def test_a_silence_of_a_rule_holds_what_comes_up_and_is_everybodys_to_see(
             assert alert.silenced_until_ns is not None
             assert {reason for _, said, reason in await told(home, alert.id) if not said} >= {"silenced"}
             seen = (await other.get("/api/v1/silences")).json()["silences"]
+            assert (await other.get("/api/v1/wall", params={"site": "care"})).json()["silences"] == seen
             assert [(one["cause"], one["author_name"], one["reason"]) for one in seen] == [("temp.high", "Carer", "fever known")]
             assert (await other.post(f"/api/v1/silences/{row['id']}/end")).status_code == 200
             assert (await other.get("/api/v1/silences")).json()["silences"] == []
@@ -163,6 +164,8 @@ async def test_calls_with_their_answers_and_the_figures_of_the_site(tmp_path: Pa
         figures = found["figures"]["care"]
         assert (figures["calls"], figures["within_60_s"], figures["within_180_s"], figures["met"]) == (3, 1.0, 1.0, True)
         assert figures["outcomes"] == {"helped": 3}
+        assert found["held"], "who was not told is counted"
+        assert found["held"].keys() <= {"nobody_rostered", "off_duty", "no_channel"}
         call = found["calls"][0]
         assert call["answered_by"] == "Carer"
         assert [(said["kind"], said.get("reason"), said.get("note")) for said in call["said"]] == [
