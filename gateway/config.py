@@ -57,6 +57,7 @@ class Mqtt(Encrypted):
     password_file: Path | None = None
     ca_file: Path | None = None  # who signed another broker's certificate; the embedded one is known by the certificate itself
     client_certificates: bool = False  # embedded broker: only devices with a certificate of ours (`anxin certs`); tokens are for HTTP then
+    facts: dict[str, dict[str, str]] = Field(default_factory=dict)  # of a device, for its format: button = "sos", "$.data.hr" = "hr /min"
     formats: tuple[str, ...] = ()  # payloads of other products that are listened for: file names of devices/payloads
     bridges: dict[str, str] = Field(default_factory=dict)  # embedded broker: device id -> base topic that is all its own (zigbee2mqtt ...)
     client_id: str = "anxin-gateway"

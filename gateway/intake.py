@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Protocol
 
 from devices import catalog
@@ -81,13 +82,17 @@ class _Work:
 class Intake:
     """Takes what the collectors bring until cancelled."""
 
-    def __init__(self, registry: RegistryDoor, journal: JournalDoor, store: Database, identity: Identity, clock: Clock, ops: Ops) -> None:
+    def __init__(
+        self, registry: RegistryDoor, journal: JournalDoor, store: Database, identity: Identity, clock: Clock, ops: Ops,
+        given: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
         self._registry = registry
         self._journal = journal
         self._store = store
         self._identity = identity
         self._clock = clock
         self._ops = ops
+        self._given = given  # facts of devices from the configuration: what their formats must be told
         self._facts: dict[str, tuple[Device, DeviceFacts]] = {}
         self._unseen: set[str] = set()  # on their way into the inbox
         self._tasks: set[asyncio.Task[None]] = set()
@@ -182,10 +187,11 @@ class Intake:
     def _device_facts(self, device: str, view: RegistryView) -> DeviceFacts:
         row = view.devices.get(device)
         if row is None:
-            return DeviceFacts(device=device)
+            return DeviceFacts(device=device, facts=dict(self._given.get(device, {})))
         known = self._facts.get(device)
         if known is None or known[0] is not row:
-            known = self._facts[device] = (row, DeviceFacts(device=device, model=row.model, facts=dict(row.facts)))
+            facts = {**row.facts, **self._given.get(device, {})}
+            known = self._facts[device] = (row, DeviceFacts(device=device, model=row.model, facts=facts))
         return known[1]
 
     # -- storing

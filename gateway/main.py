@@ -139,7 +139,7 @@ class _Builder:
         record = await asyncio.to_thread(HealthRecord.open, core, journal)
         self._stack.push_async_callback(record.close)
         identity = await self._identity(journal)
-        intake = Intake(core.registry, journal, core.store, identity, clock, ops)
+        intake = Intake(core.registry, journal, core.store, identity, clock, ops, given=config.mqtt.facts)
         ledger = Ledger(journal, identity, core.store)
         http = HttpCollector(clock, core.tokens.verify)
         web = self._web(desk, runner, histories, intake, ledger, http, listener, url)

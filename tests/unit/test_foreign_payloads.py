@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from devices.codes import QUANTITIES
 from gateway import main
 from gateway.brokerconf import BrokerError, BrokerOptions, User, config_text
 from gateway.core import Core
@@ -26,7 +27,9 @@ pytestmark = pytest.mark.timeout(60)
 
 
 @asynccontextmanager
-async def bridged(folder: Path, formats: list[str], bridges: dict[str, str]) -> AsyncIterator[tuple[main.Gateway, int, dict[str, str]]]:
+async def bridged(
+    folder: Path, formats: list[str], bridges: dict[str, str], facts: dict[str, dict[str, str]] | None = None
+) -> AsyncIterator[tuple[main.Gateway, int, dict[str, str]]]:
     """A running gateway with one bridge that has a user of its own, and a few devices behind it."""
     port, tokens = free_port(), dict[str, str]()
     folder.mkdir()  # noqa: ASYNC240
@@ -34,7 +37,11 @@ async def bridged(folder: Path, formats: list[str], bridges: dict[str, str]) -> 
         "web": {"port": 0}, "mqtt": {"port": port, "formats": formats, "bridges": bridges}, "watchdog": {"enabled": False},
         "journal": {"ballast_mib": 1},
     }  # fmt: skip
-    (folder / "anxin.toml").write_text(toml(tables))
+    lines = [
+        f"[mqtt.facts.{device}]\n" + "".join(f'"{key}" = "{text}"\n' for key, text in given.items())
+        for device, given in (facts or {}).items()
+    ]
+    (folder / "anxin.toml").write_text("\n".join([toml(tables), *lines]))
 
     async def prepare(core: Core) -> None:
         for device in (*bridges, "band-1"):
@@ -122,6 +129,17 @@ async def test_a_retained_press_is_marked_and_an_unknown_format_is_named(tmp_pat
         retained = [row for row in readings(running) if row[2]]
         alerts = await running.core.store.read(lambda conn: len(list(conn.execute("SELECT id FROM alerts"))))
         assert (len(retained), alerts) in ((1, 1), (0, 1)), "the press of then paged once; the retained copy of it never does"
+
+
+async def test_a_strip_with_a_format_of_its_own_is_read_by_the_rules_of_the_configuration(tmp_path: Path) -> None:
+    rules = {"strip-1": {"$.data.hr": "hr /min", "$.data.bed": "bed_occupied 1 in=1 out=0"}}
+    async with bridged(tmp_path / "data", ["mapped", "esphome"], {"hub": "mapped"}, rules) as (running, port, tokens):
+        hub = await let_in(port, "hub", tokens["hub"])
+        await asyncio.to_thread(hub.publish_all, [("mapped/strip-1", b'{"data":{"hr":61,"bed":"in"}}'), ("mapped/strip-2", b'{"hr":61}')])
+        await until(lambda: running.core.ops.counters["intake.stored"] == 1 and running.core.ops.counters["intake.dead_letter"] == 1)
+        found = [(device, QUANTITIES[index].key) for device, index, _ in readings(running)]
+        assert found == [("strip-1", "hr"), ("strip-1", "bed_occupied")]
+        hub.close()
 
 
 def test_a_base_topic_cannot_be_ours_or_all(tmp_path: Path) -> None:
