@@ -177,6 +177,7 @@ def report(
     faults = sorted(gateway.faults())
     rows: list[tuple[str, object, bool]] = [
         ("messages sent, acknowledged, stored", (sent, acked, len(watch.seen)), sent == acked == len(watch.seen)),
+        ("connections that the devices had to make again", sum(one["reconnects"] for one in said), True),
         ("lost, stored twice", (sent - len(watch.seen), watch.twice), sent == len(watch.seen) and watch.twice == 0),
         ("from the device to the disk: median, p99, longest, s", [round(float(lag), 3) for lag in lags], lags[1] < LAG_P99_S),
         ("processor share of one core: all, the gateway alone", (round(share[0], 2), round(share[1], 2)), share[0] < 2.0),

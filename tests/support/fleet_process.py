@@ -1,11 +1,12 @@
 """A share of a house's wearables in a process of its own: each sends one message every PERIOD_S, whatever happens, over raw sockets.
 
-`python -m tests.support.fleet_process '{"port", "tokens", "span_s", "rate_hz"}'` prints {"sent", "acked"} at its end. A device whose name
-begins with "belt" sends raw acceleration (x, y, z by turns), the others ten vital signs of the last seconds.
+The command line is one JSON object {"port", "tokens", "span_s", "rate_hz"}; {"sent", "acked", "reconnects"} is printed at the end. A device
+whose name begins with "belt" sends raw acceleration (x, y, z by turns), the others ten vital signs of the last seconds.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import select
@@ -51,46 +52,91 @@ def motion(rate_hz: int) -> list[list[float]]:
     return found
 
 
-def connected(port: int, device: str, token: str) -> Publisher:
-    """A device's connection; a broker that was just started lets devices in when it has read who they are."""
-    ends = time.monotonic() + DRAIN_S
-    while True:
+class Wearable:
+    """One device: what is not acknowledged stays in its memory and is sent again on the next connection, the same bytes."""
+
+    def __init__(self, port: int, name: str, token: str, poll: select.poll) -> None:
+        self.name, self.reconnects, self.acked = name, -1, 0
+        self._port, self._token, self._poll = port, token, poll
+        self._memory: dict[int, bytes] = {}
+        self.connect()
+
+    def connect(self) -> None:
+        """A broker that was just started, or reads who its devices are, may refuse or end a connection for a moment."""
+        ends = time.monotonic() + DRAIN_S
+        while True:
+            try:
+                self._link = Publisher(self._port, f"{self.name}-box", self.name, self._token, timeout_s=30.0)
+                break
+            except (ConnectionError, TimeoutError):
+                if time.monotonic() > ends:
+                    raise
+                time.sleep(0.2)
+        self.fd = self._link.sock.fileno()
+        self._poll.register(self.fd, select.POLLIN)
+        self.reconnects += 1
+        for seq, payload in self._memory.items():
+            self._link.send(f"anxin/up/{self.name}", payload, seq)
+
+    def send(self, seq: int, payload: bytes) -> None:
+        """Send one message, or keep it until the next connection."""
+        self._memory[seq] = payload
         try:
-            return Publisher(port, f"{device}-box", device, token, timeout_s=30.0)
-        except (ConnectionError, TimeoutError):
-            if time.monotonic() > ends:
-                raise
-            time.sleep(0.5)
+            self._link.send(f"anxin/up/{self.name}", payload, seq)
+        except OSError:
+            self.again()
+
+    def hear(self) -> None:
+        """Take acknowledgements."""
+        try:
+            self._link.take_acks()
+        except OSError:
+            self._collect()
+            self.again()
+            return
+        self._collect()
+
+    def again(self) -> None:
+        """A new connection."""
+        self._poll.unregister(self.fd)
+        with contextlib.suppress(OSError):
+            self._link.sock.close()
+        self.connect()
+
+    def _collect(self) -> None:
+        for seq in self._link.acked:
+            self.acked += self._memory.pop(seq, None) is not None
+        self._link.acked.clear()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._memory)
 
 
 def main(settings: dict[str, Any]) -> None:
     """Run to the end of the span, wait for what is outstanding, and say the counts."""
-    rate_hz, devices = int(settings["rate_hz"]), sorted(settings["tokens"])
-    links = {name: connected(settings["port"], name, settings["tokens"][name]) for name in devices}
+    rate_hz, poll = int(settings["rate_hz"]), select.poll()
+    devices = [Wearable(settings["port"], name, token, poll) for name, token in sorted(settings["tokens"].items())]
     stretches = [json.dumps(one) for one in motion(rate_hz)]
-    poll, by_fd = select.poll(), {link.sock.fileno(): link for link in links.values()}
-    for fd in by_fd:
-        poll.register(fd, select.POLLIN)
-    began, sent = time.monotonic(), 0
-    total = int(settings["span_s"] / PERIOD_S) * len(devices)
-    while sent < total:
+    began, sent, total = time.monotonic(), 0, int(settings["span_s"] / PERIOD_S) * len(devices)
+    ends = began + settings["span_s"] + DRAIN_S
+    while time.monotonic() < ends and (sent < total or any(device.waiting for device in devices)):
         due = min(total, int((time.monotonic() - began) * len(devices) / PERIOD_S))
         for number in range(sent, due):
-            name, seq, t_ms = devices[number % len(devices)], number // len(devices), time.time_ns() // 1_000_000
-            if name.startswith("belt"):
-                head = f'{{"v":1,"device":"{name}","boot_id":"box","seq":{seq},"t":{t_ms},"wave":{{"quantity":"acc","unit":"m/s2"'
+            device, seq, t_ms = devices[number % len(devices)], number // len(devices), time.time_ns() // 1_000_000
+            if device.name.startswith("belt"):
+                head = f'{{"v":1,"device":"{device.name}","boot_id":"box","seq":{seq},"t":{t_ms},"wave":{{"quantity":"acc","unit":"m/s2"'
                 payload = f'{head},"rate_hz":{rate_hz},"value":{stretches[(number + seq) % len(stretches)]}}}}}'.encode()
             else:
-                payload = vitals(name, seq, t_ms)
-            links[name].send(f"anxin/up/{name}", payload, seq)
+                payload = vitals(device.name, seq, t_ms)
+            device.send(seq, payload)
         sent = max(sent, due)
-        for fd, _ in poll.poll(5):
-            by_fd[fd].take_acks()
-    ends = time.monotonic() + DRAIN_S
-    while any(link.waiting for link in links.values()) and time.monotonic() < ends:
-        for fd, _ in poll.poll(100):
-            by_fd[fd].take_acks()
-    print(json.dumps({"sent": sent, "acked": sum(len(link.acked) for link in links.values())}), flush=True)
+        heard = {fd for fd, _ in poll.poll(5)}
+        for device in devices:
+            if device.fd in heard:
+                device.hear()
+    counts = {"sent": sent, "acked": sum(device.acked for device in devices), "reconnects": sum(device.reconnects for device in devices)}
+    print(json.dumps(counts), flush=True)
 
 
 if __name__ == "__main__":
