@@ -91,8 +91,8 @@ async def run(folder: Path, kills: int, seed: int) -> int:
         claimed_at |= {line: len(receiver.requests) for line in process.said if line.startswith("claim") and line not in claimed_at}
         await process.kill()
     await asyncio.sleep(2 * LADDER[0])  # whatever is unowned is overdue at the next start
-    await process.start()
     last_start_ns = SystemClock().now_ns()
+    await process.start()
     for line in told:
         if line not in process.said:
             process.tell(line)
