@@ -1,4 +1,4 @@
-"""Command line of the simulator: `python -m firmware_sim fleet|ble|trigger|link|stats`."""
+"""Command line of the simulator: `python -m firmware_sim fleet|ble|routine|trigger|link|stats`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from pathlib import Path
 from firmware_sim.control import ask, serve
 from firmware_sim.fleet import Broker, Fleet, load_plan
 from firmware_sim.incidents import KINDS
+from firmware_sim.routine import homes, write
 from firmware_sim.truth import TruthLog
 
 
@@ -40,6 +41,13 @@ def _parser() -> argparse.ArgumentParser:
     ble.add_argument("--plan", type=Path, required=True, help="JSON plan: rooms and their devices")
     ble.add_argument("--listen", default="127.0.0.1:0", help="host:port of the first room; port 0 = any free ones (printed as JSON)")
     ble.add_argument("--with-parent", action="store_true", help="stop when standard input closes, that is when the starter is gone")
+    routine = commands.add_parser("routine", help="write months of daily life in flats with sensors as a recording for `anxin replay`")
+    routine.add_argument("--out", type=Path, required=True, help="CSV of readings")
+    routine.add_argument("--truth", type=Path, help="labels of what happened (NDJSON)")
+    routine.add_argument("--people", type=int, default=4)
+    routine.add_argument("--days", type=int, default=60)
+    routine.add_argument("--seed", type=int, default=1)
+    routine.add_argument("--start-s", type=float, default=1_767_196_800.0, help="a local midnight in UTC seconds")
     trigger = commands.add_parser("trigger", help="start an incident in a running fleet")
     trigger.add_argument("incident", choices=sorted(KINDS))
     trigger.add_argument("--person", required=True)
@@ -115,6 +123,12 @@ def _run_ble(options: argparse.Namespace) -> int:
     return 0
 
 
+def _write_routine(options: argparse.Namespace) -> int:
+    lives = homes(options.people, options.days, start_s=options.start_s, seed=options.seed)
+    print(json.dumps({"readings": write(lives, options.out, options.truth), "people": len(lives), "days": options.days}))
+    return 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0 when done, 1 when the running fleet refused, 2 for a wrong call."""
     options = _parser().parse_args(arguments)
@@ -123,6 +137,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _run_fleet(options)
         if options.command == "ble":
             return _run_ble(options)
+        if options.command == "routine":
+            return _write_routine(options)
         if options.command == "trigger":
             body: dict[str, object] = {"incident": options.incident, "person": options.person}
         elif options.command == "link":
