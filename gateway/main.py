@@ -224,7 +224,7 @@ class _Builder:
         made = door(core.config.ble, core.registry, core.store, core.clock, core.ops)
         self._pairings.desk = made.parts.pairings
         self._stack.push_async_callback(made.close)
-        return [made]
+        return [made, made.calls]
 
     def _web(
         self,

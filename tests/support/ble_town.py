@@ -75,7 +75,7 @@ async def gateway_of(
     node = await Node(folder).start()
     enter(node, devices)
     door = BleCollector(radios, node.registry, Book(node.store, node.clock), node.clock, node.ops, timing=timing, **more)
-    intake = asyncio.ensure_future(node.intake.run([door]))
+    intake = asyncio.ensure_future(node.intake.run([door, door.calls]))
     try:
         yield node, door
     finally:

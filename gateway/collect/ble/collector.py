@@ -46,6 +46,7 @@ class BleCollector:
         self.parts = Parts(
             clock=clock, ops=ops, book=book, registry=registry, tray=self._tray, timing=timing or Timing(), run=run, strangers=strangers
         )
+        self.calls = self.parts.calls  # a lane of its own, for intake to serve beside this one
         self.hubs = [Hub(radio, self.parts, links=links) for radio in radios]
         self.parts.pairings.began = self._make_room
         self._held: list[Item] = []

@@ -12,10 +12,11 @@ from bleak import BleakClient, BleakScanner
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 
+from devices.adverts import bthome
 from gateway.clock import NS_PER_S, wait_for_event
-from gateway.collect.ble import bonding
+from gateway.collect.ble import adverts, bonding
 from gateway.collect.ble.pairing import Pairing, Step
-from gateway.collect.ble.parts import Parts, within
+from gateway.collect.ble.parts import Item, Parts, within
 from gateway.collect.ble.radio import Radio
 from gateway.collect.ble.session import Session
 from gateway.registry.errors import RegistryError
@@ -63,7 +64,7 @@ class Hub:
         self._found = asyncio.Event()
         self._heard_ns = 0
         self._streaming: set[str] = set()  # devices whose link is kept
-        self._addresses: tuple[object, dict[str, str]] = (None, {})
+        self._addresses: tuple[int, dict[str, str]] = (-1, {})  # as of an offset of the events
         self._down_said = False
         self._why = ""
 
@@ -157,6 +158,8 @@ class Hub:
         """One advert."""
         now_ns = self._parts.clock.monotonic_ns()
         self._heard_ns = now_ns
+        if self._took_advert(device.address.upper(), advert):
+            return
         target = self._target(device, advert)
         if target is None:
             return
@@ -171,6 +174,20 @@ class Hub:
             return  # still the same burst of adverts
         self._waiting[target.address] = None
         self._found.set()
+
+    def _took_advert(self, address: str, advert: AdvertisementData) -> bool:
+        """What a device says without a link; of strangers nothing counts, for anybody can advertise."""
+        said = adverts.said(advert)
+        device = self._known_addresses().get(address) if said else None
+        for topic, payload in said if device is not None else ():
+            if device is None or not self._parts.once.is_new(device, topic, payload, self._parts.clock.monotonic_ns()):
+                continue
+            frame = adverts.frame_of(device, topic, payload, self._parts.clock.now_ns())
+            if bthome.may_call(payload):
+                self._parts.calls.put(frame)
+            else:
+                self._parts.tray.put(Item(frame))
+        return bool(said)
 
     def _is_to_pair(self, target: Target) -> bool:
         """A device that somebody is pairing comes first, whenever it was here last; a session of it makes room."""
@@ -203,10 +220,10 @@ class Hub:
 
     def _known_addresses(self) -> dict[str, str]:
         """Address -> device, of the registry as it stands."""
-        devices = self._parts.registry.view.devices
-        if self._addresses[0] is not devices:
-            rows = (row for row in devices.values() if "ble_address" in row.facts and row.status != "retired")
-            self._addresses = (devices, {row.facts["ble_address"].upper(): row.id for row in rows})
+        view = self._parts.registry.view
+        if self._addresses[0] != view.offset:
+            rows = (row for row in view.devices.values() if "ble_address" in row.facts and row.status != "retired")
+            self._addresses = (view.offset, {row.facts["ble_address"].upper(): row.id for row in rows})
         return self._addresses[1]
 
     def _next(self) -> Target | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from gateway.clock import Clock
+from gateway.collect.ble.adverts import Calls, Once
 from gateway.collect.ble.book import Book
 from gateway.collect.ble.pairing import PairingDesk
 from gateway.frames import Fate, Frame
@@ -119,8 +120,11 @@ class Parts:
     busy: set[str] = field(default_factory=set)  # devices that some adapter is connected to, or tries to
     strangers: bool = True
     pairings: PairingDesk = field(init=False)
+    calls: Calls = field(init=False)  # of devices that only advertise
+    once: Once = field(default_factory=Once)
 
     def __post_init__(self) -> None:
+        self.calls = Calls(self.clock, self.ops)
         self.pairings = PairingDesk(self.clock, within_s=self.timing.pairing_s)
 
     def number(self, device: str) -> tuple[str, int]:
