@@ -14,6 +14,8 @@ PLANNED = {
     "stall": "a consumer that stands still for 60 s while the broker waits 30 s: bounded redelivery, nothing twice, calls go on",
     "edge": "1,000,000 readings that an edge kept for 72 h drain in order while calls go on: nothing lost, twice, late or alarming",
     "onebox": "500 residents x 10 signals at 1 Hz and 500 accelerometers at 50 Hz for 10 min on one box: lost, lag p99, CPU, memory",
+    "month": "a simulated month of 100 residents, engine and desk, with truth labels: alarms per resident-day, share right, SOS owned",
+    "flood": "10 minutes of publishers that never stop: every call on the screen and at a channel, what was refused is counted",
     "decoders": "10^6 random inputs per decoder: samples in range or DecodeError",
 }
 
