@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
 from tests.support import ROOT
 
@@ -78,8 +78,8 @@ def resampled(
 def poisson(count: float, exposure: float) -> tuple[float, float]:
     """Exact 95 % interval of a rate; of 0 events it says what 0 proves: less than 3.7 in the time watched (two-sided)."""
     tail = (1.0 - LEVEL) / 2.0
-    low = chi2.ppf(tail, 2.0 * count) / 2.0 if count > 0 else 0.0
-    return float(low / exposure), float(chi2.ppf(1.0 - tail, 2.0 * count + 2.0) / 2.0 / exposure)
+    low = gammaincinv(count, tail) if count > 0 else 0.0
+    return float(low / exposure), float(gammaincinv(count + 1.0, 1.0 - tail) / exposure)
 
 
 def _bounds(found: NDArray[np.float64]) -> tuple[float, float]:
