@@ -77,7 +77,7 @@ def stops(folder: Path, fate: str, *, limit_s: float, within_s: float) -> None:
 
 
 def answers(gateway: Gateway) -> bool:
-    return gateway.ask("status")["up_s"] > 0
+    return bool(gateway.ask("status")["up_s"] > 0)
 
 
 def test_a_disk_that_fills_up_is_said_by_the_second_path_too(folder: Path) -> None:
