@@ -220,6 +220,7 @@ async def backup(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
 
 def _backup(core: Core, target: Path, history: bool | None) -> dict[str, Any]:
     names = ["anxin.toml", "keys/audit.key", "audit-checkpoints.ndjson", health_record.FILE_NAME]
+    names += [f"certs/{name}" for name in ("ca.pem", "ca.key", "server.pem", "server.key")]  # without the root all devices enrol anew
     age_s = archives.history_age_s(target, core.clock.now_ns())
     if history or (history is None and (age_s is None or age_s >= core.config.backup.history_every_s)):
         names.append(archives.HISTORY)

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway import main, office_devices
+from gateway import backup, main, office, office_devices
 from gateway.authority import Authority, CertificateError, days_left, read
 from gateway.certwatch import CertificateWatch
 from gateway.clock import SystemClock
@@ -270,6 +270,23 @@ def test_the_root_is_renewed_with_its_key_and_names_are_checked(tmp_path: Path) 
             authority.server([bad])
     with pytest.raises(CertificateError, match="at least one"):
         authority.server([])
+
+
+async def test_a_backup_holds_the_root_and_a_restore_brings_it_back_for_its_owner_only(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    core = Core.open(data, SystemClock(), Ops())
+    try:
+        core.authority.make()
+        core.authority.server(["a.lan"])
+        done = await office.perform(core, "backup", {"folder": str(tmp_path / "copies")})
+    finally:
+        core.close()
+    backup.restore(Path(done["archive"]), tmp_path / "new")
+    again = Authority(tmp_path / "new" / "certs", SystemClock())
+    assert again.exists
+    assert read(again.ca_file) == read(data / "certs" / "ca.pem")
+    again.renew_server()
+    assert (again.folder / "ca.key").stat().st_mode & 0o077 == 0
 
 
 ACL = "pattern write anxin/up/%u\npattern write anxin/call/%u\npattern read anxin/ack/%u\nuser hub\ntopic readwrite #\n"
