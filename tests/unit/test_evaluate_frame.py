@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from io import StringIO
 from pathlib import Path
 
@@ -64,12 +63,10 @@ def test_absent_recordings_are_said(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert command.main(["never"]) == 2
     assert "never" in capsys.readouterr().err
     monkeypatch.setattr(command, "data_dir", lambda: command.FOLDER)
-    monkeypatch.setitem(sys.modules, "tests.evaluate.absent", _absent())
-    assert command.group("absent", 10.0)["fate"] == "recordings absent: sisfall_50hz"
+    assert command.group("fall", 10.0)["fate"] == "recordings absent: sisfall_50hz"
 
 
-def _absent() -> object:
-    class Group:
-        WHAT, DATA = "a group", ("sisfall_50hz",)
-
-    return Group()
+def test_groups_are_found_and_helpers_are_not() -> None:
+    assert command.described("fall") is not None
+    assert all(command.described(name) for name in ("rhythm", "nab"))
+    assert command.described("__main__") is None
