@@ -13,6 +13,7 @@ PLANNED = {
     "engine": "stream engine updates/s at 1,000 series, against River in the same run",
     "onebox": "the whole product on one box for 30 s: 500 residents x 10 signals at 1 Hz, 500 accelerometers at 50 Hz",
     "deviation": "alarms per resident-week on clean synthetic vital signs, and what the deviation rule finds when",
+    "falls": "wearers at 50 Hz per core: the fall detector alone, and the engine with the frames' JSON",
     "history": "ingest, bytes per reading, 24 h at 1 Hz and 30 days as 500 points; beside a row per reading and VictoriaMetrics",
 }
 
