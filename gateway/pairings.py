@@ -98,11 +98,23 @@ class Pairings:
         if not ADDRESS.fullmatch(known):
             raise PairingRefused("pairing.no_address", f"the Bluetooth address of {device} is not known: give it as AA:BB:CC:DD:EE:FF")
         if row.facts.get("ble_address") != known:
-            await self._registry.do(actor, bindings.note_facts, device, {"ble_address": known})
+            await self._take_over(actor, device, known)
         try:
             return _shown(desk.begin(device, known), device)
         except RuntimeError as error:
             raise PairingRefused("pairing.busy", f"device {error} is being paired: wait, or cancel it") from error
+
+    async def _take_over(self, actor: Actor, device: str, address: str) -> None:
+        """The address is this device's from now on: a stranger that was heard under it leaves the inbox; a bound device is not robbed."""
+        view = self._registry.view
+        same = [row for row in view.devices.values() if row.facts.get("ble_address", "").upper() == address and row.id != device]
+        for row in same:
+            if row.status == "retired":
+                continue
+            if not row.id.startswith("ble-") or any(one.device_id == row.id and one.valid_to_ns is None for one in view.bindings.values()):
+                raise PairingRefused("pairing.address_taken", f"the address {address} is that of {row.id}: retire it first")
+            await self._registry.do(actor, bindings.retire_device, row.id, reason=f"entered as {device}")
+        await self._registry.do(actor, bindings.note_facts, device, {"ble_address": address})
 
     def state(self, device: str) -> dict[str, Any]:
         """How it stands."""
