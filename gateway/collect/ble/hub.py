@@ -222,7 +222,9 @@ class Hub:
         """Address -> device, of the registry as it stands."""
         view = self._parts.registry.view
         if self._addresses[0] != view.offset:
-            rows = (row for row in view.devices.values() if "ble_address" in row.facts and row.status != "retired")
+            rows = [row for row in view.devices.values() if "ble_address" in row.facts and row.status != "retired"]
+            # Who was a stranger and has been entered since has two rows: the one that a person made comes last and counts.
+            rows.sort(key=lambda row: row.id != stranger_id(row.facts["ble_address"]))
             self._addresses = (view.offset, {row.facts["ble_address"].upper(): row.id for row in rows})
         return self._addresses[1]
 
