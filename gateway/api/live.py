@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from gateway.api.pace import Pace
 from gateway.clock import NS_PER_S, Clock
 from gateway.ops import Ops
 from gateway.query import Asker, FeedItem, Reach
@@ -99,6 +100,7 @@ class _Client:
     revision: int = -1
     looked: bool = False  # the beds were looked at since it came: nobody looks while nobody watches, and what was seen then is old
     vitals_ns: int = 0
+    due: bool = True  # a round of vital signs that was not left out
     heartbeat_ns: int = 0
     cut: str = ""
 
@@ -123,6 +125,7 @@ class Live:
         self._per_user: Counter[str] = Counter()
         self._position = source.head
         self._closing = False
+        self._pace = Pace(self.settings.tick_s)
 
     async def run(self) -> None:
         """Feed all clients until cancelled."""
@@ -141,6 +144,11 @@ class Live:
     def open_streams(self) -> int:
         """Number of open streams."""
         return len(self._clients)
+
+    @property
+    def vitals_every_s(self) -> float:
+        """How often vital signs go out at present."""
+        return self._pace.every * self.settings.tick_s
 
     def admit(self, subject: Asker) -> None:
         """Refuse before the answer has begun where there are too many streams."""
@@ -235,9 +243,9 @@ class Live:
         return b"".join(encode(item.event, item.data, self._id(item.offset)) for item in visible)
 
     def _vitals(self, client: _Client, now_ns: int) -> bytes:
-        if client.cut or not client.looked or now_ns - client.vitals_ns < 0.9 * self.settings.tick_s * NS_PER_S:
+        if client.cut or not client.looked or not client.due or now_ns - client.vitals_ns < 0.9 * self.settings.tick_s * NS_PER_S:
             return b""
-        client.vitals_ns = now_ns
+        client.vitals_ns, client.due = now_ns, False
         client.revision, beds = self._source.vitals(client.scope, client.revision)
         return encode("vitals", {"t_ms": self._now_ms(), "beds": beds}) if beds else b""
 
@@ -267,13 +275,21 @@ class Live:
                     self._push(client, items)
 
     async def _tick(self) -> None:
+        """Rounds of vital signs and heartbeats; vital signs are left out first when the loop cannot keep up."""
+        began_ns = self._clock.monotonic_ns()
         while True:
             await self._clock.sleep(self.settings.tick_s)
+            now_ns = self._clock.monotonic_ns()
+            due = self._pace.round((now_ns - began_ns) / NS_PER_S)
+            began_ns = now_ns
             here = list(self._clients)
-            if here:
+            if here and due:
                 await self._source.refresh_vitals()
+            elif here:
+                self._ops.counters["shed.vitals"] += len(here)
             for client in here:
-                client.looked = True
+                client.looked = client.looked or due
+                client.due = client.due or due
             for client in list(self._clients):
                 client.wake.set()
 

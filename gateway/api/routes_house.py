@@ -20,7 +20,7 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 async def status(request: Request, me: Me) -> dict[str, Any]:
     """Faults, counters, progress, where the logs stand."""
     live = request.app.state.live
-    return {**await doors_of(request).query.status(me), "streams": live.open_streams}
+    return {**await doors_of(request).query.status(me), "streams": live.open_streams, "vitals_every_s": live.vitals_every_s}
 
 
 @router.get("/ledger", dependencies=[guard(SYSTEM_READ)])

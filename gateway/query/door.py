@@ -36,6 +36,7 @@ from gateway.vocabulary import AlertNotFound, AlertView
 
 TREND_S = 1800
 MAX_ALERTS = 500
+STALLED_S = 10.0  # the alarm loop turns once a second
 DUTY_ROLES = ("caregiver", "nurse", "head_nurse")
 
 
@@ -142,7 +143,12 @@ class Query:
     def _faults(self, asker: Asker) -> list[dict[str, Any]]:
         if not may(asker, Action.READ, None, FieldClass.SYSTEM):
             return []
-        return [{"code": fault.code, "subject": fault.subject, "params": plain(fault.params)} for fault in self._parts.ops.faults()]
+        rows = [{"code": fault.code, "subject": fault.subject, "params": plain(fault.params)} for fault in self._parts.ops.faults()]
+        at_ns = self._parts.ops.progress_ns.get("alerts")
+        if at_ns is not None and self._parts.clock.monotonic_ns() - at_ns > STALLED_S * NS_PER_S:
+            # The desk that makes alerts of faults is the one that stands still: the screens must say it themselves.
+            rows.append({"code": "alerts.stalled", "subject": "desk", "params": {}})
+        return rows
 
     # --- alerts ----------------------------------------------------------------------------------------------------
 
