@@ -19,7 +19,7 @@ from tests.support import data_dir
 
 WHAT = "deterioration: death in hospital from 48 hours of vital signs; stays in 5 folds, partial NEWS2 (no oxygen term) on the same stays"
 DATA = ("physionet2012_a",)
-FOLDS = 5
+FOLDS, INNER = 5, 4
 HOURS = 48
 SAMPLES_PER_H = 4
 MAX_AGE_S = 12 * 3600.0  # the recordings are hourly at best
@@ -27,6 +27,7 @@ L2, CLIP = 1.0, 5.0
 TAUGHT_H = tuple(range(12, HOURS + 1, 6))  # hours whose features the model is fitted on
 LAST_H = 12
 NAIVE_ON = 7
+MARGIN = 0.03  # of sensitivity on the training folds, so that it is equal on stays that were not seen
 H_NS = 3_600_000_000_000
 
 # parameter of the recordings -> part, and the range that a working sensor can show
@@ -50,9 +51,12 @@ class Stays:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """What the product's detector made of n stays: features float64[hours, n, k], able to tell bool and partial NEWS2 int8[hours, n]."""
+    """What the product's detector made of n stays, every quarter of an hour: features float32[q, n, k], able to tell bool[q, n].
 
-    features: NDArray[np.float64]
+    Partial NEWS2 int8[hours, n] once an hour.
+    """
+
+    features: NDArray[np.float32]
     able: NDArray[np.bool_]
     news2: NDArray[np.int8]
 
@@ -102,11 +106,11 @@ class Ward:
             now_ns = round(hour * H_NS)
             answer = self.detector.tick(Instant(now_ns=now_ns, key=tick, listened_ns=now_ns, rows=self.count), self.state, self.params)
             self.starts[answer.rows[(answer.change & START) != 0], tick] = True
+            able.append(self.state["known"][self.rows] >= detect.LEAST_PARTS)
+            features.append(detect.features(self.rows, self.state).astype(np.float32))
             if tick % SAMPLES_PER_H == 0:
                 parts, _ = self.detector.parts(now_ns, self.rows, self.state, self.params)
                 scores.append(score.news2(parts, self.params["spo2_scale"][self.rows]).total)
-                able.append(self.state["known"][self.rows] >= detect.LEAST_PARTS)
-                features.append(detect.features(self.rows, self.state))
         return Course(features=np.array(features), able=np.array(able), news2=np.array(scores))
 
     def _feed(self, span: slice) -> None:
@@ -148,7 +152,7 @@ WORSE = np.array(
 
 def train(stays: Stays, course: Course, use: NDArray[np.bool_]) -> fitted.Logistic:
     """The model of the stays of a mask bool[n]; features whose weight has the wrong sign are dropped, round by round."""
-    x = np.concatenate([course.features[hour - 1][use] for hour in TAUGHT_H])
+    x = np.concatenate([course.features[hour * SAMPLES_PER_H - 1][use] for hour in TAUGHT_H]).astype(np.float64)
     y = np.tile(stays.died[use].astype(np.float64), len(TAUGHT_H))
     share = np.full(len(x), 1 / len(TAUGHT_H))
     keys = key_hash(name for name, one in zip(stays.ids, use, strict=True) if one)
@@ -177,8 +181,8 @@ def auroc(value: NDArray[np.float64], died: NDArray[np.bool_]) -> float:
 
 
 def logits(model: fitted.Logistic, course: Course) -> NDArray[np.float64]:
-    """Log-odds float64[hours, n]."""
-    return np.array([model.logit(hour) for hour in course.features])
+    """Log-odds float64[q, n], every quarter of an hour."""
+    return np.array([model.logit(quarter) for quarter in course.features])
 
 
 def crossings(news2: NDArray[np.int8]) -> NDArray[np.int64]:
@@ -197,7 +201,7 @@ def table() -> list[Row]:
     stays = load(data_dir() / DATA[0])
     course = Ward(stays, detect.Deterioration(blank())).run()
     fold = np.random.default_rng(0).permutation(len(stays.ids)) % FOLDS
-    ours = np.zeros((HOURS, len(stays.ids)))
+    ours = np.zeros((HOURS * SAMPLES_PER_H, len(stays.ids)))
     onsets = np.zeros(len(stays.ids))
     naive = crossings(course.news2)
     for out in range(FOLDS):
@@ -205,15 +209,24 @@ def table() -> list[Row]:
         model = train(stays, course, inside)
         scores = logits(model, course)
         ours[:, ~inside] = scores[:, ~inside]
-        wanted = float((naive[inside & stays.died] > 0).mean())
-        limit = equal(scores[:, inside], course.able[:, inside], stays.died[inside], wanted)
+        limit = _limit(stays, course, inside, naive)
         ward = Ward(_some(stays, ~inside), detect.Deterioration(with_threshold(model, limit)))
         ward.run()
         onsets[~inside] = ward.starts.sum(axis=1)
-    whole = train(stays, course, np.ones(len(stays.ids), dtype=bool))
-    limit = equal(logits(whole, course), course.able, stays.died, float((naive[stays.died] > 0).mean()))
-    save("deterioration", with_threshold(whole, limit).as_json())
+    everybody = np.ones(len(stays.ids), dtype=bool)
+    save("deterioration", with_threshold(train(stays, course, everybody), _limit(stays, course, everybody, naive)).as_json())
     return [*_ranks(stays, ours[-1], course.news2), *_onsets(stays, onsets, naive)]
+
+
+def _limit(stays: Stays, course: Course, inside: NDArray[np.bool_], naive: NDArray[np.int64]) -> float:
+    """Log-odds with the sensitivity of the plain rule on the stays of a mask, by models that had not seen the stay."""
+    fold = np.cumsum(inside) % INNER
+    scores = np.zeros((len(course.features), len(stays.ids)))
+    for out in range(INNER):
+        tested = inside & (fold == out)
+        scores[:, tested] = logits(train(stays, course, inside & (fold != out)), course)[:, tested]
+    wanted = float((naive[inside & stays.died] > 0).mean()) + MARGIN
+    return equal(scores[:, inside], course.able[:, inside], stays.died[inside], wanted)
 
 
 def _ranks(stays: Stays, ours: NDArray[np.float64], news2: NDArray[np.int8]) -> list[Row]:
@@ -256,15 +269,15 @@ def _onsets(stays: Stays, onsets: NDArray[np.float64], naive: NDArray[np.int64])
 
 
 def equal(scores: NDArray[np.float64], able: NDArray[np.bool_], died: NDArray[np.bool_], wanted: float) -> float:
-    """Log-odds at which the share of the dead with an alarm is as wanted: scores float64[hours, n], able bool[hours, n]."""
+    """Log-odds at which the share of the dead with an alarm is as wanted: scores float64[q, n], able bool[q, n]."""
     low, high = -6.0, 3.0
-    hours = round(float(detect.Deterioration.params["worse_s"].fill) / 3600.0)
-    warm = int(detect.Deterioration.params["worse_warm_h"].fill)
+    lasts = round(float(detect.Deterioration.params["worse_s"].fill) / 900.0)
+    warm = int(detect.Deterioration.params["worse_warm_h"].fill) * SAMPLES_PER_H
     for _ in range(20):
         middle = (low + high) / 2
         above = (scores[warm:] > middle) & able[warm:]
-        runs = np.lib.stride_tricks.sliding_window_view(above, hours + 1, axis=0)
-        lasting = (runs.sum(axis=-1) == hours + 1).sum(axis=0) > 0
+        runs = np.lib.stride_tricks.sliding_window_view(above, lasts + 1, axis=0)
+        lasting = (runs.sum(axis=-1) == lasts + 1).sum(axis=0) > 0
         low, high = (middle, high) if lasting[died].mean() >= wanted else (low, middle)
     return low
 
