@@ -123,3 +123,20 @@ def test_more_tabs_than_a_browser_has_connections(screens: Screens, ward: Ward) 
     ward.call("chen")
     for page in pages:
         page.locator("[data-alert] h2", has_text="3-05").wait_for(timeout=6000)
+
+
+def test_an_alarm_loop_that_stands_still_is_said_while_the_server_answers(chrome: Browser) -> None:
+    """The second half of a frozen server: pages, streams and vital signs go on, only alarms do not."""
+    with running_ward() as own:
+        screens = Screens(chrome, own)
+        page = screens.open("mei", "/wall").page
+        page.locator("[data-connection=live]").wait_for(timeout=8000)
+        assert page.locator(".faults li").count() == 0
+        os.kill(own.gateway.pid, signal.SIGUSR1)
+        began_s = time.monotonic()
+        page.locator(".faults li", has_text="报警循环已停摆").wait_for(timeout=30_000)
+        took_s = time.monotonic() - began_s
+        print(f"stalled alarm loop shown after {took_s:.1f} s")
+        assert took_s <= 15
+        assert page.locator("[data-connection=live]").count() > 0
+        screens.close()

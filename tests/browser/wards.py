@@ -19,6 +19,7 @@ from gateway.registry import bindings, org, residents
 from gateway.registry.tx import Tx
 from gateway.vocabulary import SYSTEM, Origin
 from tests.support.button import Button, now_ms
+from tests.support.fail_point import with_fail_point
 from tests.support.running import Gateway, Person, ladder, toml
 
 SITE = "care"
@@ -156,7 +157,7 @@ class Ward:
 def running_ward(*, cadence_s: dict[str, float] | None = None) -> Iterator[Ward]:
     """A ward in a folder of its own with a short name; everything ends with the block."""
     with tempfile.TemporaryDirectory(prefix="anxin-") as folder:
-        gateway = Gateway(Path(folder) / "data")
+        gateway = Gateway(Path(folder) / "data", env=with_fail_point(Path(folder) / "fail"))
         tables: dict[str, Any] = {
             "web": {"http_lan": True}, "journal": {"ballast_mib": 2}, "stream": {"checkpoint_s": 1}, "watchdog": {"enabled": False},
             "alerts": {"options": {"call": ladder(300)}},

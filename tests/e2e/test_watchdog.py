@@ -12,30 +12,13 @@ import pytest
 
 from tests.e2e.test_disk_full import fill, small_disk
 from tests.e2e.test_faults import said_by
+from tests.support.fail_point import with_fail_point
 from tests.support.hook import Hook
 from tests.support.running import Gateway, until
 from tests.support.town import town
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(150)]
 WITHIN_S = 30.0  # with the limit of 20 s that it has by default
-# The process goes on living: web, doors and control answer; only the alarm loop stands still from the signal on.
-FAIL_POINT = """
-import signal
-
-
-def _stop(*_):
-    import asyncio
-
-    from gateway.alerts.desk import AlertDesk
-
-    async def never(self):
-        await asyncio.Event().wait()
-
-    AlertDesk._turn = never
-
-
-signal.signal(signal.SIGUSR1, _stop)
-"""
 
 
 def speaks(guard: Hook, reason: str, began_s: float, within_s: float = WITHIN_S) -> None:
@@ -56,13 +39,11 @@ def test_a_loop_that_stands_while_the_process_lives_is_said(folder: Path) -> Non
 
 
 def stops(folder: Path, fate: str, *, limit_s: float, within_s: float) -> None:
-    (folder / "fail").mkdir()
-    (folder / "fail" / "sitecustomize.py").write_text(FAIL_POINT)
     own = {"guard": {"type": "webhook", "lang": "zh"}}
     with Hook() as guard, ExitStack() as stack:
         own["guard"]["url"] = guard.url
         watchdog = {"enabled": True, "limit_s": limit_s, "channels": own}
-        gateway, hook = stack.enter_context(town(folder, env={"PYTHONPATH": str(folder / "fail")}, watchdog=watchdog))
+        gateway, hook = stack.enter_context(town(folder, env=with_fail_point(folder / "fail"), watchdog=watchdog))
         gateway.start()
         began_s = time.monotonic()
         os.kill(gateway.pid, {"loop": signal.SIGUSR1, "stopped": signal.SIGSTOP, "killed": signal.SIGKILL}[fate])
