@@ -116,23 +116,27 @@ class Deviation:
         state["bits"][rows] = np.where(high, state["bits"][rows] | took, state["bits"][rows])
         # lower only because a signal went missing, or nothing heard at all: cannot tell, nothing moves
         told = high | ((state["bits"][rows] & ~np.where(fresh, _BITS, 0).sum(axis=1)) == 0) & fresh.any(axis=1)
-        at = rows[told]
+        index = told.nonzero()[0]
+        index = index[condition.busy(state, rows[index], high[index])]
+        if not len(index):
+            return NOTHING
+        at, total, high = rows[index], total[index], high[index]
         seen = Input(
             key=np.full(len(at), instant.key, dtype=np.int64),
             t_ns=np.full(len(at), instant.now_ns, dtype=np.int64),
-            bad=high[told],
+            bad=high,
             extreme=np.zeros(len(at), dtype=bool),
-            safe=(total < params["deviation_off"][rows])[told],
+            safe=total < params["deviation_off"][at],
             depth=np.zeros(len(at)),
-            origin=np.where(fresh, state["heard_origin"][rows], 0).max(axis=1).astype(np.uint8)[told],
+            origin=np.where(fresh[index], state["heard_origin"][at], 0).max(axis=1).astype(np.uint8),
         )
         changes = condition.step(state, at, seen, _timing(params, at))
-        self._remember(at, total[told], instant.now_ns, changes.change, state)
+        self._remember(at, total, instant.now_ns, changes.change, state)
         changed = changes.change.nonzero()[0]
         return Verdicts(
             rows=at[changed],
             verdict=self._verdict(at[changed], state),
-            score=(total[told][changed] / params["deviation_on"][at[changed]]).astype(np.float32),
+            score=(total[changed] / params["deviation_on"][at[changed]]).astype(np.float32),
             change=changes.change[changed],
             onset_key=changes.onset_key[changed],
             onset_ns=changes.onset_ns[changed],

@@ -78,15 +78,19 @@ class Score:
         state["single3"][rows] = result.single3
         # below the threshold only because parts went missing: cannot tell, nothing moves
         told = high | ((state["known"][rows] & ~had) == 0)
-        at = rows[told]
+        index = told.nonzero()[0]
+        index = index[condition.busy(state, rows[index], high[index])]
+        if not len(index):
+            return NOTHING
+        at, total, on = rows[index], total[index], on[index]
         seen = Input(
             key=np.full(len(at), instant.key, dtype=np.int64),
             t_ns=np.full(len(at), instant.now_ns, dtype=np.int64),
-            bad=high[told],
+            bad=high[index],
             extreme=np.zeros(len(at), dtype=bool),
-            safe=(total < params["news2_off"][rows])[told],
-            depth=np.maximum(total.astype(np.float64) - on, 0.0)[told],
-            origin=origin[told],
+            safe=total < params["news2_off"][at],
+            depth=np.maximum(total.astype(np.float64) - on, 0.0),
+            origin=origin[index],
         )
         changes = condition.step(state, at, seen, _timing(params, at))
         state["known"][at] = np.where(state["state"][at] == condition.OK, 0, state["known"][at])
@@ -94,7 +98,7 @@ class Score:
         return Verdicts(
             rows=at[changed],
             verdict=self._verdict(at[changed], state),
-            score=(state["total"][at[changed]] / on[told][changed]).astype(np.float32),
+            score=(state["total"][at[changed]] / on[changed]).astype(np.float32),
             change=changes.change[changed],
             onset_key=changes.onset_key[changed],
             onset_ns=changes.onset_ns[changed],

@@ -13,7 +13,7 @@ import pytest
 from gateway.readings import ReadingBlock, StoredBlock
 from gateway.stream import checkpoint
 from gateway.stream.engine import Engine
-from gateway.vocabulary import Finding
+from gateway.vocabulary import AlertKind, Finding
 from tests.support.ward import Mark, Quality, R, Run, Ward, block_of, events_for, ward
 
 DEVICES = ("a", "b", "c")
@@ -104,7 +104,7 @@ def findings(
     return found
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 def test_splits_and_restarts(seed: int) -> None:
     rng = random.Random(seed)
     made, blocks = journal(rng)
@@ -129,3 +129,29 @@ def test_every_finding_has_an_id_of_its_own_and_ends_at_most_once(seed: int) -> 
 def test_an_empty_block_is_harmless() -> None:
     engine = Engine()
     assert engine.step(StoredBlock(first=1, readings=block_of([]))) == []
+
+
+@pytest.mark.timeout(60)
+def test_late_data_change_no_live_verdict(seed: int) -> None:
+    """Late readings of the same people, in blocks of their own anywhere in the journal, however alarming: findings about people stay."""
+    rng = random.Random(seed)
+    made, blocks = journal(rng)
+    with_late, head = [], 1
+    for block in blocks:
+        if rng.random() < 0.2:
+            late = [
+                R(
+                    device=rng.choice(DEVICES), key=rng.choice(["hr", "spo2", "glucose"]), value=rng.choice([2.0, 30.0, 250.0]),
+                    t_s=-3_600.0 + at, received_s=1.0, mark=int(Mark.LATE | Mark.STORED),
+                )
+                for at in range(3)
+            ]  # fmt: skip
+            with_late.append(StoredBlock(first=head, readings=block_of(late)))
+            head = with_late[-1].last + 1
+        with_late.append(replace(block, first=head))
+        head = with_late[-1].last + 1
+
+    def told(found: list[Finding]) -> list[tuple[str, str, int, str | None]]:
+        return [(one.rule, one.phase, one.t_ns, one.resident) for one in found if one.kind is AlertKind.PHYSIOLOGICAL]
+
+    assert told(findings(made, with_late)) == told(findings(made, blocks)) != []

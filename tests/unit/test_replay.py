@@ -72,7 +72,7 @@ def test_the_report_names_each_rule_with_the_naive_one_beside_it(whole: tuple[Re
     assert json.loads(json.dumps(report.as_json()))["findings"] == report.findings
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 def test_twice_is_byte_identical_and_any_split_is_the_same(source: Path, whole: tuple[Report, bytes], tmp_path: Path) -> None:
     for block_rows in (2_000, 2):
         out = tmp_path / f"{block_rows}.ndjson"
