@@ -233,5 +233,5 @@ class House(RuleBasedStateMachine):
 
 
 TestHouse = House.TestCase
-TestHouse.settings = settings(max_examples=60, stateful_step_count=25)
+TestHouse.settings = settings(max_examples=40, stateful_step_count=25)
 TestHouse = pytest.mark.timeout(90)(TestHouse)
