@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import ModuleType
 
-from devices import adverts, gatt, payloads
+from devices import adverts, deviations, gatt, payloads
 from devices.model import DecodeError, DeviceFacts, Message
 
 Decode = Callable[[str, bytes, DeviceFacts], Message]
@@ -109,7 +109,7 @@ def device_of(topic: str) -> str:
 
 def decode(topic: str, payload: bytes, facts: DeviceFacts) -> Message:
     """One frame -> its message; DecodeError is the only exception."""
-    return channel_of(topic).decode(topic, payload, facts)
+    return channel_of(topic).decode(topic, payload, deviations.applied(facts))
 
 
 def facts(topic: str, payload: bytes) -> dict[str, str]:

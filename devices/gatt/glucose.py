@@ -1,8 +1,9 @@
 """Glucose Service (0x1808): measurement, measurement context, features; its record access is in record_access.py.
 
 Every measurement is a record from the meter's memory. Its identity is its raw bytes (sequence number, base time, time offset, value):
-sequence numbers wrap and start again with a new battery. Time = base time + time offset, on the meter's clock; no time where the offset
-has run over or the meter says that its clock failed.
+sequence numbers wrap and start again with a new battery. Of meters whose numbers are places in the memory (0 is the newest) the collector
+says so in the topic (-place), and the number is no part of the identity. Time = base time + time offset, on the meter's clock; no time
+where the offset has run over or the meter says that its clock failed.
 HI and LO come as +-INF or as status bits. They are the meter's ceiling and floor if the facts `glucose_ceiling_mmol_l` and
 `glucose_floor_mmol_l` give them or the record does, else no number; ABOVE_RANGE and BELOW_RANGE say it in both cases.
 Control solution keeps its value and is marked. Interstitial fluid is sensor glucose; other samples count as glucose whatever vessel they
@@ -19,7 +20,7 @@ from devices.gatt.base import Bits, measured, quality_of, utc_ns, words
 from devices.medfloat import Number, Reader, Special
 from devices.model import DecodeError, DeviceFacts, Message, Quality, Sample
 
-CHANNELS = ("gatt/1808/2a18", "gatt/1808/2a34", "gatt/1808/2a18-2a34")
+CHANNELS = tuple(f"gatt/1808/{name}" for name in ("2a18", "2a34", "2a18-2a34", "2a18-place", "2a18-2a34-place"))
 FACT_CHANNELS = ("gatt/1808/2a51",)
 
 _OFFSET, _VALUE, _MOL_PER_L, _STATUS, _CONTEXT, _RESERVED = 0x01, 0x02, 0x04, 0x08, 0x10, 0xE0
@@ -58,13 +59,16 @@ def decode(topic: str, payload: bytes, facts: DeviceFacts) -> Message:
     sequence = reader.uint(2, "sequence number")
     sample = _measurement(reader, flags, facts)
     record = reader.read
-    if not topic.endswith("/2a18-2a34"):
+    number: int | None = sequence
+    if topic.endswith("-place"):  # numbers move on with each new record: time and value name it
+        record, number = record[:1] + record[3:], None
+    if "/2a18-2a34" not in topic:
         reader.end(flags & _RESERVED)
-        return Message(items=(sample,), seq=sequence, record=record)
+        return Message(items=(sample,), seq=number, record=record)
     owner, meal = _context(reader)
     if owner != sequence:
         raise DecodeError("context: of another measurement")
-    return Message(items=(sample, _meal(meal, sample.t_device_ns)), seq=sequence, record=record)
+    return Message(items=(sample, _meal(meal, sample.t_device_ns)), seq=number, record=record)
 
 
 def sequence_of(payload: bytes) -> int:

@@ -48,6 +48,8 @@ class Peripheral:
         self.drained = False  # battery all but empty for as long as an incident lasts
         self.advert_ms = ADVERT_MS
         self.on_air = True  # advertises while nobody is connected
+        self.label = services.Label(model=f"sim-{kind}", serial=name)  # what it says of itself; set before the start
+        self.shown_name = name  # as it advertises
         self.record_pause_s = 0.0  # between two records that are reported
         self.measure_every_s = 0.0  # a spot device of somebody who measures by the clock
         self.measure_due_s = 0.0
@@ -78,7 +80,7 @@ class Peripheral:
         self.device.advertising_data = bytes(AdvertisingData([
             (AdvertisingData.FLAGS, b"\x06"),
             (AdvertisingData.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS, uuids),
-            (AdvertisingData.SHORTENED_LOCAL_NAME, self.name.encode()[:16]),
+            (AdvertisingData.SHORTENED_LOCAL_NAME, self.shown_name.encode()[:16]),
         ]))  # fmt: skip
         self.device.on("connection", self._connected)
         await self.device.power_on()
@@ -144,7 +146,7 @@ class Peripheral:
     # --- services
 
     def _services(self) -> list[Service]:
-        made = [services.device_information(services.Label(model=f"sim-{self.kind}", serial=self.name))]
+        made = [services.device_information(self.label)]
         self._add(0x2A19, services.readable(0x2A19, self._battery, notify=True))
         made.append(services.service(0x180F, self._characteristics[0x2A19]))
         if self.kind in ("wearable", "strap"):
@@ -228,6 +230,12 @@ class Peripheral:
         for index in range(count):
             number, at_ms = first + index, now_ms - (count - index) * every_s * 1000
             self.memory.records.append(racp.Record(number, wire.glucose(number, at_ms, round(self._rng.uniform(4.0, 12.0), 1))))
+
+    def number_by_place(self) -> None:
+        """Number the memory as some meters do: 0 is the newest record, and each new one moves all others on."""
+        self.memory.records = [racp.Record(
+            place, record.measurement[:1] + place.to_bytes(2, "little") + record.measurement[3:], record.context,
+        ) for place, record in reversed(list(enumerate(reversed(self.memory.records))))]  # fmt: skip
 
     def measure_pressure(self, vitals: Vitals, *, timed: bool = True) -> bytes:
         """A measurement of the cuff, indicated as soon as a gateway listens and kept until it has confirmed it."""

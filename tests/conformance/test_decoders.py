@@ -121,7 +121,8 @@ def test_case(format_name: str, case: Case) -> None:
     assert (_ms(message.t_device_ns), message.test, message.relative) == (
         wanted.get("t_ms"), wanted.get("test", False), wanted.get("relative", False),
     )  # fmt: skip
-    assert (message.record, message.user) == (case.payload[: wanted.get("record", 0)] or None, wanted.get("user"))
+    record = bytes.fromhex(wanted["record_hex"]) if "record_hex" in wanted else case.payload[: wanted.get("record", 0)]
+    assert (message.record, message.user) == (record or None, wanted.get("user"))
     assert len(message.items) == len(case.expected["items"])
     for got, item in zip(message.items, case.expected["items"], strict=True):
         _check_item(got, item)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bleak import BleakClient
 from bleak.exc import BleakDBusError, BleakGATTProtocolError
 
+from devices import deviations
 from gateway.collect.ble import facts
 from gateway.collect.ble.pairing import Pairing, Step
 from gateway.collect.ble.parts import Parts, within
@@ -14,7 +15,7 @@ _UNPROTECTED = frozenset({0x05, 0x08, 0x0C, 0x0F})
 _REFUSED = frozenset(
     {"AuthenticationFailed", "AuthenticationCanceled", "AuthenticationRejected", "AuthenticationTimeout", "NotAuthorized", "NotPaired"}
 )
-BOND, KEPT = "ble_bond", "reuse"
+BOND, KEPT, SESSION = "ble_bond", "reuse", "session"
 
 
 def wants_bond(error: BaseException | None) -> bool:
@@ -40,7 +41,7 @@ async def exchange(parts: Parts, client: BleakClient, pairing: Pairing) -> bool:
         desk.end(pairing, Step.FAILED, cause)
         await forget(parts, client)
         return False
-    await facts.remember(parts, pairing.device, {BOND: KEPT})
+    await facts.remember(parts, pairing.device, {BOND: SESSION if per_session(parts, pairing.device) else KEPT})
     parts.ops.clear("ble.bond", pairing.device)
     desk.move(pairing, Step.PROVING)
     return True
@@ -52,6 +53,20 @@ async def forget(parts: Parts, client: BleakClient) -> None:
         await within(parts.clock, client.unpair(), parts.timing.exchange_s)
     except Exception as error:  # noqa: BLE001 - there was none, or the stack has gone
         parts.ops.counters[f"ble.unpair.{type(error).__name__}"] += 1
+
+
+def per_session(parts: Parts, device: str) -> bool:
+    """Whether the device forgets its keys, so that they are exchanged on each connection."""
+    row = parts.registry.view.devices.get(device)
+    return row is not None and deviations.known(row.facts, row.model).get(BOND) == SESSION
+
+
+async def for_now(parts: Parts, client: BleakClient) -> None:
+    """Exchange keys before anything is asked; a device that will not is served as it is, and says itself what it wants protected."""
+    try:
+        await within(parts.clock, client.pair(), parts.timing.pair_s)
+    except Exception as error:  # noqa: BLE001 - every stack has its own errors
+        parts.ops.counters[f"ble.pair.{type(error).__name__}"] += 1
 
 
 def bonded(parts: Parts, device: str) -> bool:

@@ -14,7 +14,7 @@ from bleak.backends.scanner import AdvertisementData
 
 from devices.adverts import bthome
 from gateway.clock import NS_PER_S, wait_for_event
-from gateway.collect.ble import adverts, bonding
+from gateway.collect.ble import adverts, bonding, facts
 from gateway.collect.ble.pairing import Pairing, Step
 from gateway.collect.ble.parts import Item, Parts, within
 from gateway.collect.ble.radio import Radio
@@ -302,11 +302,17 @@ class Hub:
         parts = self._parts
         began_ns = parts.clock.monotonic_ns()
         session = Session(parts, client, target.device, ended, self.name, lambda: self._why)
-        cause = "stopped"
+        cause, per_session = "stopped", False
         try:
             await self._introduce(target)
+            await facts.remember(parts, target.device, {"ble_name": target.advert.name} if target.advert.name else {})
+            per_session = bonding.per_session(parts, target.device)
+            if per_session:
+                await bonding.for_now(parts, client)
             cause = await session.run()
         finally:
+            if per_session:
+                await bonding.forget(parts, client)
             target.streams = session.streams or target.streams
             now_ns = parts.clock.monotonic_ns()
             if parts.pairings.was_turned_away(target.address) or cause == "not paired":

@@ -60,6 +60,7 @@ class Records:
     """The memory of one service of one connected device."""
 
     def __init__(self, parts: Parts, device: str, service: str, write: Write) -> None:
+        self.whole = False  # its numbers do not rise for ever: everything is asked for each time
         self._parts = parts
         self._device = device
         self._service = service
@@ -133,7 +134,7 @@ class Records:
 
     async def _find_start(self) -> tuple[int | None, int]:
         """(first sequence to ask for, None = all; how many records the device counts there)."""
-        if self._last is None:
+        if self._last is None or self.whole:
             return None, await self._count(racp.count_all())
         if self._last < racp.MAX_SEQUENCE:
             new = await self._count(racp.count_from(self._last + 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -12,7 +12,7 @@ from bleak import BleakClient
 from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.exc import BleakError
 
-from devices import catalog
+from devices import catalog, deviations
 from devices.gatt import glucose, record_access
 from devices.model import DecodeError
 from gateway.clock import NS_PER_S
@@ -27,6 +27,8 @@ MEASUREMENT, CONTEXT, JOINED = "gatt/1808/2a18", "gatt/1808/2a34", "gatt/1808/2a
 STREAMS = frozenset({"gatt/180d/2a37", "gatt/1822/2a5f"})  # a device that has one of these is expected to speak all the time
 NUMBERED = STREAMS | {"gatt/180f/2a19"}  # without a time or a number of their own: ours tells a repetition from the next one
 SPEECH = ("notify", "indicate")
+PLACE = "-place"  # of the topics of records whose number is only their place in the memory
+KIND = ("2a29", "2a24")  # manufacturer and model: what deviations go by
 
 
 @dataclass(slots=True)
@@ -97,6 +99,7 @@ class Session:
         self._held: dict[int, Held] = {}
         self._heard_ns = parts.clock.monotonic_ns()
         self._up = False
+        self._places = False
         self.streams = False
         self.values = 0
 
@@ -158,6 +161,7 @@ class Session:
         parts, timing = self._parts, self._parts.timing
         found = survey(self._client)
         self.streams = found.streams
+        self._places = self._known().get("record_number") == "place"
         self._offset_ns = await facts.assume_clock(parts, self._device)  # a cuff may speak as soon as it is listened to
         for topic, characteristic in found.readings:
             if any(word in characteristic.properties for word in SPEECH):
@@ -166,6 +170,7 @@ class Session:
             records = self._records[service] = Records(parts, self._device, service, partial(self._write, characteristic))
             await self._exchange(self._client.start_notify(characteristic, partial(_answer, records)))
         self._offset_ns = await facts.learn_clock(parts, self._device, await self._clock_ms(found))  # quick, and records need it
+        await self._learn_kind(found)
         for records in self._records.values():
             await records.fetch()
         await self._describe(found)
@@ -178,6 +183,24 @@ class Session:
                 return "silent"
             if not self.streams and quiet_s > timing.linger_s and not self._held:
                 return "done"
+
+    async def _learn_kind(self, found: Map) -> None:
+        """Which deviations this device has; records need it, so a device that is new says first what it is."""
+        known = self._known()
+        if self._records and "manufacturer" not in known:
+            said: dict[str, str] = {}
+            for topic, characteristic in found.facts:
+                if topic.rpartition("/")[2] in KIND and (payload := await self._read(characteristic)) is not None:
+                    said |= facts.described(topic, payload)
+            await facts.remember(self._parts, self._device, said)
+            known = self._known()
+        self._places = known.get("record_number") == "place"
+        for records in self._records.values():
+            records.whole = known.get("record_memory") == "whole"
+
+    def _known(self) -> Mapping[str, str]:
+        row = self._parts.registry.view.devices.get(self._device)
+        return {} if row is None else deviations.known(row.facts, row.model)
 
     async def _exchange(self, work: Awaitable[T]) -> T:
         return await within(self._parts.clock, work, self._parts.timing.exchange_s)
@@ -280,6 +303,8 @@ class Session:
                 self._put(MEASUREMENT, held.payload, held.t_ns, held.landed)
 
     def _put(self, topic: str, payload: bytes, t_ns: int, landed: Callable[[Fate], None] | None = None) -> None:
+        if self._places and topic in (MEASUREMENT, JOINED):
+            topic += PLACE
         frame = Frame(
             channel="ble", topic=topic, payload=payload, t_received_ns=t_ns, device=self._device,
             number=self._parts.number(self._device) if topic in NUMBERED else None, clock_offset_ns=self._offset_ns,
