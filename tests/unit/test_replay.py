@@ -233,7 +233,7 @@ async def test_the_collector_offers_refused_frames_again(source: Path, tmp_path:
 # --- real recorded vitals --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(90)
 def test_real_vitals_twice_in_any_split(tmp_path: Path) -> None:
     data_dir = need("mimic3_demo").parent
     first, second = tmp_path / "1.ndjson", tmp_path / "2.ndjson"
