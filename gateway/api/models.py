@@ -200,6 +200,7 @@ class DeviceBody(Body):
     site: Id | None = None
     quantities: Annotated[list[Id], Field(max_length=40)] = Field(default_factory=list)
     cadence_s: Annotated[dict[Id, Seconds], Field(max_length=40)] = Field(default_factory=dict)
+    worn: Literal["waist", "chest", "wrist", "finger", "hand", "ear lobe", "foot", "other"] | None = None
 
 
 class ReasonBody(Body):

@@ -13,6 +13,8 @@ from gateway.registry.view import PRESENT, Binding, Device, Place
 from gateway.vocabulary import Origin
 
 INBOX_LIMIT = 10_000
+WORN = "body_location"  # fact: where at the body; sensors say it in the words of the Bluetooth profile, people in these
+PLACES = ("waist", "chest", "wrist", "finger", "hand", "ear lobe", "foot", "other")
 
 
 def set_device(
@@ -26,9 +28,14 @@ def set_device(
     quantities: Sequence[str] = (),
     cadence_s: Mapping[str, float] | None = None,
     facts: Mapping[str, str] | None = None,
+    worn: str | None = None,
 ) -> Device:
-    """Enter a device, or replace what is known of it; it is active then, and leaves the inbox."""
+    """Enter a device, or replace what is known of it; it is active then, and leaves the inbox. Where it is worn stays until told anew."""
     former = tx.view.devices.get(check.ident("device", device_id))
+    place = (former.facts.get(WORN) if former is not None else None) if worn is None else check.word("worn", worn, PLACES)
+    found = {check.text("facts", key, limit=40): check.text("facts", value, limit=200, empty=True) for key, value in (facts or {}).items()}
+    if place is not None and (worn is not None or WORN not in found):
+        found[WORN] = place
     row = Device(
         id=device_id,
         model=check.text("model", model, empty=True),
@@ -38,9 +45,7 @@ def set_device(
         status="active",
         quantities=tuple(check.text("quantities", key, limit=40) for key in quantities),
         cadence_s={check.text("cadence_s", key, limit=40): _span(value) for key, value in (cadence_s or {}).items()},
-        facts={
-            check.text("facts", key, limit=40): check.text("facts", value, limit=200, empty=True) for key, value in (facts or {}).items()
-        },
+        facts=found,
         first_seen_ns=None if former is None else former.first_seen_ns,
     )
     tx.settle("device.set", tx.view.devices, row)

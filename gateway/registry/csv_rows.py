@@ -43,7 +43,15 @@ FILES: Mapping[str, tuple[str, tuple[Column, ...]]] = {
     "staff": ("员工", (_CODE, _PERSON, _INITIALS, Column("role", "岗位", True), Column("channels", "联系方式"))),
     "devices": (
         "设备",
-        (_DEVICE, Column("model", "型号"), _KIND, _SITE, Column("quantities", "指标"), Column("origin", "来源")),
+        (
+            _DEVICE,
+            Column("model", "型号"),
+            _KIND,
+            _SITE,
+            Column("quantities", "指标"),
+            Column("origin", "来源"),
+            Column("worn", "佩戴位置"),
+        ),
     ),
     "bindings": (
         "绑定",
@@ -55,6 +63,7 @@ _WORDS = {
     "居家": "home", "日间照料": "daycare", "日间照料中心": "daycare", "机构": "institution", "养老院": "institution",
     "女": "female", "男": "male", "其他": "other", "护理员": "caregiver", "护士": "nurse", "护士长": "head_nurse", "医生": "clinician",
     "实时": "live", "模拟": "sim", "测试": "test",
+    "腰部": "waist", "胸部": "chest", "手腕": "wrist", "手指": "finger", "手": "hand", "耳垂": "ear lobe", "脚": "foot",
 }  # fmt: skip
 _ORIGINS = {"live": Origin.LIVE, "sim": Origin.SIM, "test": Origin.TEST}
 
@@ -165,6 +174,7 @@ def _device(tx: Tx, row: Row) -> str:
     bindings.set_device(
         tx, row.cells["device"], model=row.get("model") or "", kind=row.get("kind") or "", site=row.get("site"), origin=_ORIGINS[origin],
         quantities=quantities, cadence_s=former.cadence_s if former else None, facts=former.facts if former else None,
+        worn=_word(row.get("worn")),
     )  # fmt: skip
     return _outcome(tx, former, before)
 

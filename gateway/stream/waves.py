@@ -109,7 +109,8 @@ class Waves:
             return None
         frame = readings.frames[readings.frame[index]]
         try:
-            message = catalog.decode(frame.topic, frame.payload, DeviceFacts(device=device))
+            known = view.devices[device]  # it has a position, so it is known
+            message = catalog.decode(frame.topic, frame.payload, DeviceFacts(device=device, model=known.model, facts=known.facts))
         except DecodeError:
             self.counters["waves_undecodable"] += 1  # intake has read this frame before: it is of another version of the code
             return None

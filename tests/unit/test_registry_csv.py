@@ -46,6 +46,19 @@ def errors(home: House, **files: str) -> list[tuple[str, int, str, str]]:
     return [(error.file, error.line, error.column, error.error.code) for error in report.errors]
 
 
+def test_where_a_device_is_worn_is_entered_and_stays(home: House) -> None:
+    """The fall detector judges waist and chest only."""
+    belts = {"sites.csv": GOOD["sites.csv"], "devices.csv": "device,站点,佩戴位置\nbelt1,S,腰部\nband1,S,wrist\n"}
+    apply_sync(home.registry, OPERATOR, encoded(belts))
+    devices = home.registry.view.devices
+    assert [devices[name].facts["body_location"] for name in ("belt1", "band1")] == ["waist", "wrist"]
+    apply_sync(home.registry, OPERATOR, encoded({"devices.csv": "device,model,site,worn\nbelt1,B2,S,\nband1,B2,S,chest\n"}))
+    devices = home.registry.view.devices
+    assert [devices[name].facts["body_location"] for name in ("belt1", "band1")] == ["waist", "chest"]
+    assert devices["belt1"].model == "B2"
+    assert errors(home, devices="device,site,worn\nbelt1,S,head\n") == [("devices.csv", 2, "worn", "word.unknown")]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
 def test_a_whole_house_is_imported_and_again_changes_nothing(home: House, encoding: str) -> None:
     report = apply_sync(home.registry, OPERATOR, encoded(GOOD, encoding))
