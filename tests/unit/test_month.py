@@ -9,9 +9,9 @@ from tests.soak import month
 
 @pytest.mark.timeout(60)
 def test_a_small_month_is_the_same_every_time(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(month, "DAYS", 0.25)
+    monkeypatch.setattr(month, "DAYS", 0.12)
     monkeypatch.setattr(month, "RESIDENTS", 6)
-    monkeypatch.setattr(month, "CALLS", {"sos": 60.0, "sos_by_mistake": 30.0, "fall": 20.0})
+    monkeypatch.setattr(month, "CALLS", {"sos": 90.0, "sos_by_mistake": 40.0, "fall": 30.0})
     digests, verdicts = [], []
     for seed in (5, 5, 6):
         monkeypatch.setattr(month, "SEED", seed)

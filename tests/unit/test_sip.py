@@ -54,10 +54,8 @@ class Telephone:
 
 def ports() -> tuple[int, int]:
     """A port for SIP, whose next one baresip takes too, and one for control."""
-    while True:
-        first, control = free_port(), free_port()
-        if control not in (first, first + 1):
-            return first, control
+    first, second, third = free_port(), free_port(), free_port()
+    return first, third if second == first + 1 else second
 
 
 def furnish(folder: Path, port: int, control: int, answers: str) -> None:

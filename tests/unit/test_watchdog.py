@@ -194,9 +194,9 @@ def test_the_heartbeat_stops_with_the_progress(tmp_path: Path) -> None:
     try:
         wait_for(lambda: len(asked) >= 3, 10)
         main.kill()
-        time.sleep(2.0)
+        time.sleep(1.5)
         count = len(asked)
-        time.sleep(1.0)
+        time.sleep(0.7)
         assert len(asked) == count
     finally:
         end(main)
