@@ -23,6 +23,7 @@ from firmware_sim.people import Person, Vitals
 ADVERT_MS = 160.0
 BATTERY_EVERY_S = 60.0
 SERVICES = {"wearable": (0x180D, 0x1822), "oximeter": (0x1822,), "strap": (0x180D,), "glucometer": (0x1808,), "cuff": (0x1810,)}
+SERVICES |= {"cgm": (0x181F,), "scale": (0x181D,), "health_sensor": (0x1840,)}
 INDICATION_S = 10.0
 DRAINED_PCT = 4
 UTC_OFFSET_MS = 8 * 3600 * 1000  # health devices keep local time
@@ -56,6 +57,9 @@ class Peripheral:
         self.sent: dict[int, list[tuple[int, bytes]]] = {}  # per characteristic: (world ms, bytes) that went out, the latest thousands
         self.connects = 0
         self.pending: list[bytes] = []  # a cuff's measurements that no gateway has confirmed
+        self.session_start_ms = self.now_ms()  # of a sensor under the skin
+        self._record_uuid = 0x2AA7 if kind == "cgm" else 0x2A18
+        self._pending_uuid = 0x2A9D if kind == "scale" else 0x2A35
         self._rng = random.Random(f"ble-{name}")
         self.address = address
         self.bonds = Bonds(pairing, self._rng)
@@ -128,7 +132,7 @@ class Peripheral:
     def _connected(self, connection: Any) -> None:
         self.connects += 1
         connection.on("disconnection", self._disconnected)
-        if self.kind == "cuff":
+        if self.kind in ("cuff", "scale"):
             self._run(self._send_pending(connection))
 
     def _disconnected(self, _reason: int) -> None:
@@ -166,9 +170,27 @@ class Peripheral:
         if self.kind == "cuff":
             self._add(0x2A35, services.indicated(0x2A35))
             made.append(services.service(0x1810, self._characteristics[0x2A35], services.readable(0x2A49, b"\x00\x00")))
-        if self.kind in ("cuff", "glucometer"):
+        if self.kind == "scale":
+            self._add(0x2A9D, services.indicated(0x2A9D))
+            made.append(services.service(0x181D, self._characteristics[0x2A9D], services.readable(0x2A9E, b"\x03\x00\x00\x00")))
+        if self.kind == "health_sensor":
+            self._add(0x2B8B, services.notified(0x2B8B))
+            made.append(services.service(0x1840, self._characteristics[0x2B8B]))
+        if self.kind == "cgm":
+            made.append(self._sensor())
+        if self.kind in ("cuff", "glucometer", "scale", "cgm"):
             made.append(services.service(0x1805, services.readable(0x2A2B, lambda: wire.current_time(self.now_ms()))))
         return made
+
+    def _sensor(self) -> Service:
+        """Continuous glucose monitoring."""
+        self._add(0x2AA7, services.notified(0x2AA7))
+        self._add(0x2A52, services.control_point(0x2A52, self._on_control, self.bonds.permissions))
+        return services.service(
+            0x181F, self._characteristics[0x2AA7], services.readable(0x2AA8, wire.cgm_feature()),
+            services.readable(0x2AAA, lambda: wire.cgm_start(self.session_start_ms)), services.readable(0x2AAB, wire.checked(b"\x50\x01")),
+            self._characteristics[0x2A52],
+        )  # fmt: skip
 
     def _add(self, uuid: int, characteristic: services.Value) -> None:
         self._characteristics[uuid] = characteristic
@@ -222,6 +244,22 @@ class Peripheral:
         record = racp.Record(number, payload, wire.glucose_context(number, meal=1) if context else None)
         self.memory.records.append(record)
         return record
+
+    def sense(self, minutes: int, mg_dl: int) -> racp.Record:
+        """What a sensor under the skin found, so many minutes into its session."""
+        record = racp.Record(minutes, wire.cgm(minutes, mg_dl))
+        self.memory.records.append(record)
+        return record
+
+    async def observe(self, payload: bytes) -> None:
+        """Say something in a format that is given from outside."""
+        await self._notify(0x2B8B, payload)
+
+    def weigh(self, kg: float, *, user: int | None = None) -> bytes:
+        """Somebody steps on the scale; kept until a gateway has confirmed it."""
+        payload = wire.weight(kg, self.now_ms(), user=user)
+        self.pending.append(payload)
+        return payload
 
     def fill_memory(self, count: int, *, every_s: int = 3600) -> None:
         """So many records, the last of them just made."""
@@ -278,11 +316,11 @@ class Peripheral:
         self._sending = True
         try:
             while self.pending:
-                while not self.subscribed(0x2A35):
+                while not self.subscribed(self._pending_uuid):
                     await nap(0.02)
                 async with asyncio.timeout(INDICATION_S):
-                    await self.device.indicate_subscriber(connection, self._characteristics[0x2A35], self.pending[0])
-                self._keep(0x2A35, self.pending.pop(0))
+                    await self.device.indicate_subscriber(connection, self._characteristics[self._pending_uuid], self.pending[0])
+                self._keep(self._pending_uuid, self.pending.pop(0))
         except TimeoutError:
             return  # it waits for the next connection
         finally:
@@ -290,7 +328,7 @@ class Peripheral:
 
     async def _on_control(self, connection: Any, request: bytes) -> None:
         """A request to the record access control point."""
-        if not self.subscribed(0x2A52) or not self.subscribed(0x2A18):
+        if not self.subscribed(0x2A52) or not self.subscribed(self._record_uuid):
             raise ATT_Error(services.CCCD_MISSING)
         if self._serving and request[:1] != bytes([racp.ABORT]):
             raise ATT_Error(services.IN_PROGRESS)
@@ -300,7 +338,7 @@ class Peripheral:
     async def _serve(self, connection: Any, request: bytes) -> None:
         async def send(record: racp.Record) -> None:
             await nap(self.record_pause_s)
-            await self._notify(0x2A18, record.measurement)
+            await self._notify(self._record_uuid, record.measurement)
             if record.context is not None:
                 await self._notify(0x2A34, record.context)
 

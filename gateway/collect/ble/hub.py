@@ -24,7 +24,7 @@ from gateway.store import StoreError
 from gateway.vocabulary import SYSTEM
 
 LOG = logging.getLogger("anxin.ble")
-HEALTH = frozenset(f"0000{short}-0000-1000-8000-00805f9b34fb" for short in ("180d", "1822", "1808", "1810"))
+HEALTH = frozenset(f"0000{short}-0000-1000-8000-00805f9b34fb" for short in "180d 1822 1808 1809 1810 181b 181d 181f 1840".split())
 STREAMING = frozenset(f"0000{short}-0000-1000-8000-00805f9b34fb" for short in ("180d",))
 TARGETS = 500  # addresses that are remembered; strangers change theirs as they please
 KEPT_FREE = 1  # links that streaming devices leave to those that come for a moment

@@ -63,7 +63,7 @@ class Records:
         self.whole = False  # its numbers do not rise for ever: everything is asked for each time
         self._parts = parts
         self._device = device
-        self._service = service
+        self.service = service  # names the memory; of a sensor with sessions, with the session
         self._write = write
         self._answers: asyncio.Queue[bytes] = asyncio.Queue(maxsize=16)
         self._heard = asyncio.Event()
@@ -111,7 +111,7 @@ class Records:
 
     async def fetch(self) -> int:
         """Bring everything new to the journal; says how many records came."""
-        self._last = await self._parts.book.last_sequence(self._device, self._service)
+        self._last = await self._parts.book.last_sequence(self._device, self.service)
         came = 0
         for _ in range(ROUNDS):
             start, expected = await self._find_start()
@@ -211,4 +211,4 @@ class Records:
 
     async def _advance(self, sequence: int) -> None:
         self._last = sequence
-        await self._parts.book.advance(self._device, self._service, sequence)
+        await self._parts.book.advance(self._device, self.service, sequence)

@@ -13,7 +13,7 @@ from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.exc import BleakError
 
 from devices import catalog, deviations
-from devices.gatt import glucose, record_access
+from devices.gatt import cgm, glucose, record_access
 from devices.model import DecodeError
 from gateway.clock import NS_PER_S
 from gateway.collect.ble import facts
@@ -24,9 +24,12 @@ from gateway.frames import Fate, Frame
 
 T = TypeVar("T")
 MEASUREMENT, CONTEXT, JOINED = "gatt/1808/2a18", "gatt/1808/2a34", "gatt/1808/2a18-2a34"
+SENSOR, SESSION_START, SENSED = "gatt/181f/2aa7", "gatt/181f/2aaa", "gatt/181f/2aaa-2aa7"
+UNDECODED = frozenset({"gatt/1840/2b8b", "gatt/1840/2bdd"})  # Generic Health Sensor: kept as dead letters until somebody writes a decoder
 STREAMS = frozenset({"gatt/180d/2a37", "gatt/1822/2a5f"})  # a device that has one of these is expected to speak all the time
-NUMBERED = STREAMS | {"gatt/180f/2a19"}  # without a time or a number of their own: ours tells a repetition from the next one
+NUMBERED = STREAMS | {"gatt/180f/2a19", SENSOR}  # without a time or a number of their own: ours tells a repetition from the next one
 SPEECH = ("notify", "indicate")
+WAITING = 100  # measurements for the start of their session; beyond them they are live
 PLACE = "-place"  # of the topics of records whose number is only their place in the memory
 KIND = ("2a29", "2a24")  # manufacturer and model: what deviations go by
 
@@ -69,7 +72,7 @@ def survey(client: BleakClient) -> Map:
                 found.clock = found.clock if found.clock is not None and uuid != facts.CLOCKS[0] else (topic, characteristic)
             elif uuid in facts.FACTS and "read" in characteristic.properties:
                 found.facts.append((topic, characteristic))
-            elif _is_reading(topic):
+            elif topic in UNDECODED or _is_reading(topic):
                 found.readings.append((topic, characteristic))
     return found
 
@@ -98,6 +101,8 @@ class Session:
         self._records: dict[str, Records] = {}
         self._held: dict[int, Held] = {}
         self._heard_ns = parts.clock.monotonic_ns()
+        self._sensed: list[tuple[bytes, int]] | None = None  # measurements that wait for the start of their session
+        self._start: bytes | None = None
         self._up = False
         self._places = False
         self.streams = False
@@ -121,6 +126,9 @@ class Session:
             ended.cancel()
             work.cancel()
             try:
+                waiting, self._sensed = self._sensed or [], None
+                for payload, t_ns in waiting if "181f" not in self._records else ():  # the rest is still in the device
+                    self._take_sensed(payload, t_ns)
                 self._flush(everything=True)
             except Full:
                 pass  # it is still in the device
@@ -163,6 +171,8 @@ class Session:
         self.streams = found.streams
         self._places = self._known().get("record_number") == "place"
         self._offset_ns = await facts.assume_clock(parts, self._device)  # a cuff may speak as soon as it is listened to
+        if any(topic == SENSOR for topic, _ in found.readings):
+            self._sensed = []
         for topic, characteristic in found.readings:
             if any(word in characteristic.properties for word in SPEECH):
                 await self._exchange(self._client.start_notify(characteristic, partial(self._on_value, topic)))
@@ -171,6 +181,7 @@ class Session:
             await self._exchange(self._client.start_notify(characteristic, partial(_answer, records)))
         self._offset_ns = await facts.learn_clock(parts, self._device, await self._clock_ms(found))  # quick, and records need it
         await self._learn_kind(found)
+        await self._learn_start(found)
         for records in self._records.values():
             await records.fetch()
         await self._describe(found)
@@ -197,6 +208,38 @@ class Session:
         self._places = known.get("record_number") == "place"
         for records in self._records.values():
             records.whole = known.get("record_memory") == "whole"
+
+    async def _learn_start(self, found: Map) -> None:
+        """When the session of a sensor began: without it its records have neither time nor name, and its memory is left alone."""
+        waiting, self._sensed = self._sensed, None
+        if waiting is None:
+            return
+        for topic, characteristic in found.facts:
+            if topic == SESSION_START and (payload := await self._read(characteristic)) is not None:
+                self._start = cgm.start_of(payload)
+        records = self._records.get("181f")
+        if records is not None and self._start is not None:
+            records.service = f"181f/{self._start.hex()}"
+        elif records is not None:
+            del self._records["181f"]
+        for payload, t_ns in waiting:
+            self._take_sensed(payload, t_ns)
+
+    def _take_sensed(self, payload: bytes, t_ns: int) -> None:
+        """A sensor's notification: its records, each behind the start of the session."""
+        records = self._records.get("181f")
+        if self._sensed is not None and len(self._sensed) < WAITING:
+            self._sensed.append((payload, t_ns))
+            return
+        try:
+            parts = [] if self._start is None else list(cgm.records(payload))
+        except DecodeError:
+            parts = []
+        if not parts:
+            self._put(SENSOR, payload, t_ns)
+        for record in parts:
+            landed = None if records is None else records.came(cgm.minutes_of(record))
+            self._put(SENSED, (self._start or b"") + record, t_ns, landed)
 
     def _known(self) -> Mapping[str, str]:
         row = self._parts.registry.view.devices.get(self._device)
@@ -267,6 +310,8 @@ class Session:
             self._take_measurement(payload, t_ns)
         elif topic == CONTEXT:
             self._take_context(payload, t_ns)
+        elif topic == SENSOR:
+            self._take_sensed(payload, t_ns)
         else:
             self._put(topic, payload, t_ns)
 
