@@ -15,6 +15,7 @@ from firmware_sim.routine import Event, Home, homes, write
 from gateway.collect.replay import load
 from gateway.replay import run_replay
 from tests.support.detecting import Beat, Drive, Reading, Step
+from tests.support.ward import R, Run, ward
 
 T0_S = 1_767_196_800.0  # midnight in Shanghai
 DAY = 86_400.0
@@ -272,3 +273,24 @@ def test_a_recorded_life_is_replayed_to_findings(tmp_path: Path) -> None:
     text = (tmp_path / "findings.ndjson").read_text(encoding="utf-8")
     assert '"finding.routine.inactive"' in text
     assert "routine.inactive" in {row.rule for row in report.rules}
+
+
+def test_a_leave_that_staff_enter_reaches_the_rules_and_no_call_is_lost() -> None:
+    """Through the engine: motion sensor and pendant of one resident; the leave pauses silence, the pendant still calls at once."""
+    made = ward("pir", "pendant")
+    made.bind("pendant", "R-pir", name="together")
+    made.device("pir", ("motion",), {"motion": 1800.0})
+    run = Run(made)
+    run.tick(0)
+    run.read(R(device="pir", key="motion", value=1.0, t_s=5))
+    seat = run.engine.roster.residents["R-pir"]
+    table = run.engine.bank.residents
+    assert (table["away"][seat], table["life_deadline_s"][seat], table["utc_offset_s"][seat]) == (0, 5400.0, 28_800.0)
+    made.resident("R-pir", "away", t_s=60)
+    run.tick(61)
+    assert table["away"][seat] == 1
+    called = run.read(R(device="pendant", key="call.sos", value=1.0, t_s=70))
+    assert [finding.rule for finding in called] == ["call.sos"]
+    made.resident("R-pir", "admitted", t_s=90)
+    run.tick(91)
+    assert table["away"][seat] == 0
