@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from typing import Any
 
 import apsw
@@ -131,9 +131,12 @@ COMPONENT = Component(
 )
 
 
+_VIEW_FIELDS = tuple(field.name for field in fields(AlertView))
+
+
 def view_to_dict(view: AlertView) -> dict[str, Any]:
     """A view as JSON-ready fields; the body of every alert event holds one under "view"."""
-    raw = asdict(view)
+    raw = {name: getattr(view, name) for name in _VIEW_FIELDS}  # a deep copy would cost more than everything else here
     raw.update(priority=int(view.priority), origin=int(view.origin), supported_by=list(view.supported_by))
     return raw
 

@@ -14,7 +14,7 @@ from gateway.alerts import handover, silences
 from gateway.alerts.case import NotAllowedError
 from gateway.notify.base import DELIVERED, ChannelSettings, Outcome, Page, Verdict
 from gateway.registry.view import Contact, Group, Override, Quiet, Site
-from gateway.vocabulary import Action, AlertConflict, AlertKind, Finding, Origin, Priority, Role
+from gateway.vocabulary import Action, AlertConflict, AlertKind, Finding, Origin, Phase, Priority, Role
 from gateway.vocabulary import Outcome as Ending
 from tests.support.fake_clock import NS_PER_S, FakeClock
 from tests.timeline.ward import SITE, Ward, person
@@ -171,15 +171,19 @@ class Stage:
         )
 
     async def do_storm(self, words: list[str]) -> None:
-        """Everybody of `given residents` falls silent."""
-        for name in [name for name in self.house.view.residents if name.startswith("res")]:
-            await self.do_nodata([words[0], name])
+        """Everybody of `given residents` falls silent at once."""
+        names = [name for name in self.house.view.residents if name.startswith("res")]
+        await self.do_nodata([words[0], names[0]])
+        first = self.findings[names[0], f"nodata.{words[0]}"]
+        others = [replace(first, id=f"{name}.{first.id}", resident=name, device=f"band-{name}") for name in names[1:]]
+        self.findings.update({(one.resident or "", one.cause): one for one in others})
+        await self.house.take(*others)
 
     async def do_back_storm(self, words: list[str]) -> None:
-        """Everybody speaks again."""
-        for (who, cause), finding in self.findings.items():
-            if who.startswith("res") and cause == f"nodata.{words[0]}":
-                await self.house.over(finding)
+        """Everybody speaks again at once."""
+        silent = [one for (who, cause), one in self.findings.items() if who.startswith("res") and cause == f"nodata.{words[0]}"]
+        now_ns = self.house.clock.now_ns()
+        await self.house.take(*(replace(one, phase=Phase.END, offset=one.offset + 1, t_ns=now_ns) for one in silent))
 
     async def do_worse(self, words: list[str]) -> None:
         await self.house.update(self.findings[self._who(words[2:]), words[0]], Priority[words[1].upper()])
