@@ -44,6 +44,15 @@ async def enrol(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
     return {"device": device, "code": code, "valid_s": valid_s, "path": f"/api/v1/enrol/{device}"}
 
 
+async def know(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Enter what decoders and doors must know of a device (address, keys, habits); answers with the names only, for keys are secrets."""
+    device, facts = str(args["device"]), {str(key): str(value) for key, value in args["facts"].items()}
+    if args.get("new") and device not in core.registry.view.devices:
+        await core.registry.do(OPERATOR, bindings.set_device, device, quantities=())
+    row = await core.registry.do(OPERATOR, bindings.note_facts, device, facts)
+    return {"device": device, "known": sorted(row.facts)}
+
+
 async def revoke(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
     """Take all secrets of a device away; live sessions at the embedded broker end at once."""
     taken = await core.registry.do(OPERATOR, enrolment.revoke, str(args["device"]))
@@ -83,4 +92,4 @@ def shown(path: Path, now_ns: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-DEVICE_JOBS = {"devices.list": listed, "devices.enrol": enrol, "devices.revoke": revoke, "certs.device": certificate}
+DEVICE_JOBS = {"devices.list": listed, "devices.enrol": enrol, "devices.know": know, "devices.revoke": revoke, "certs.device": certificate}

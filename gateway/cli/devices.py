@@ -15,7 +15,7 @@ from gateway.clock import SystemClock
 from gateway.config import ConfigError, load
 from gateway.office_devices import shown
 
-devices = typer.Typer(no_args_is_help=True, help="Devices: list, enrol, revoke. 设备。")
+devices = typer.Typer(no_args_is_help=True, help="Devices: list, enrol, know, revoke. 设备。")
 certs = typer.Typer(no_args_is_help=True, help="The house's certificates: init, show, renew, device. 证书。")
 Device = Annotated[str, typer.Argument(help="Device id. 设备号。")]
 
@@ -66,6 +66,23 @@ def devices_enrol(
             "3. The answer holds token, certificate, the CA's certificate and the topics; the token is shown this once",
         ),
     )
+
+
+@devices.command("know")
+def devices_know(
+    context: typer.Context,
+    device: Device,
+    facts: Annotated[list[str], typer.Argument(help="name=value, e.g. ble_address=C0:11:22:33:44:55 bthome_key=...  名称=值。")],
+    new: Annotated[bool, typer.Option("--new", help="Enter the device if it is unknown. 设备不存在时先登记。")] = False,
+) -> None:
+    """登记设备的已知信息（地址、密钥、特性）。 Enter what is known of a device: its address, key, habits (see CONTRIBUTING)."""
+    voice: Voice = context.obj
+    pairs = dict(fact.partition("=")[::2] for fact in facts)
+    if not all("=" in fact for fact in facts):
+        raise typer.BadParameter(voice.word("每项写作 名称=值", "each is written name=value"))
+    done = do(voice, "devices.know", device=device, facts=pairs, new=new)
+    known = ", ".join(done["known"])
+    voice.result(done, voice.word(f"{device} 的已知信息：{known}", f"Known of {device}: {known}"))
 
 
 @devices.command("revoke")

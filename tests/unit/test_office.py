@@ -21,7 +21,7 @@ USED = {
     for path in sorted((ROOT / "gateway" / "cli").glob("*.py"))
     for job in re.findall(r'\bdo\(\s*voice,\s*"([a-z._]+)"', path.read_text())
 }
-NEEDS_THE_GATEWAY = {"status", "deadletter.retry"}
+NEEDS_THE_GATEWAY = {"status", "deadletter.retry", "drill", "pair.begin", "pair.cancel", "pair.state", "pair.type"}
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +53,15 @@ def test_the_ledger_of_an_empty_folder(folder: Path) -> None:
     found = do_here(Voice(folder, json=True, lang="en"), "ledger", {"lang": "en"})
     assert found["devices"] == []
     assert found["total"]["received"] == 0
+
+
+def test_what_is_entered_of_a_device_is_kept_and_its_key_is_not_shown(folder: Path) -> None:
+    facts = {"ble_address": "C0:11:22:33:44:55", "bthome_key": "231d39c1d7cc1ab1aee224cd096db932"}
+    found = do_here(Voice(folder, json=True, lang="en"), "devices.know", {"device": "button-3", "facts": facts, "new": True, "lang": "en"})
+    assert found == {"device": "button-3", "known": ["ble_address", "bthome_key"]}
+    do_here(Voice(folder, json=True, lang="en"), "devices.know", {"device": "button-3", "facts": {"bthome_calls": "none"}, "lang": "en"})
+    core = Core.open(folder, SystemClock(), Ops())
+    try:
+        assert core.registry.view.devices["button-3"].facts == {**facts, "bthome_calls": "none"}
+    finally:
+        core.close()
