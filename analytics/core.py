@@ -42,33 +42,17 @@ class Pass:
     Bounds are whole arrays, because numpy's minimum and maximum are slow against a single number.
     """
 
-    __slots__ = (
-        "bottom",
-        "down",
-        "fast",
-        "floor",
-        "lanes",
-        "level",
-        "move",
-        "off",
-        "scale",
-        "spread2",
-        "square",
-        "sums",
-        "top",
-        "up",
-        "zero",
-    )
+    __slots__ = ("size", "sums", "up", "views")
 
     def __init__(self, lanes: F32, floor: float | F32) -> None:
-        size = lanes.shape[1]
-        self.lanes, self.level, self.fast, self.spread2, self.sums = lanes, lanes[LEVEL], lanes[FAST], lanes[SPREAD2], lanes[UP:]
-        self.move = np.empty((LANES, size), np.float32)  # what is added to each lane
-        self.off, self.square, self.up, self.down = self.move[LEVEL], self.move[SPREAD2], self.move[UP], self.move[DOWN]
-        self.scale = np.empty(size, np.float32)
-        self.floor = np.full(size, floor, np.float32)
-        self.top, self.bottom = np.full(size, CLIP, np.float32), np.full(size, -CLIP, np.float32)
-        self.zero = np.zeros((2, size), np.float32)
+        self.size, self.sums = lanes.shape[1], lanes[UP:]
+        move = np.empty((LANES, self.size), np.float32)  # what is added to each lane
+        self.up = move[UP]
+        scale, low = np.empty(self.size, np.float32), np.full(self.size, floor, np.float32)
+        top, bottom = np.full(self.size, CLIP, np.float32), np.full(self.size, -CLIP, np.float32)
+        own = (lanes, lanes[LEVEL], lanes[FAST], lanes[SPREAD2], self.sums)
+        moves = (move, move[LEVEL], move[FAST], move[SPREAD2], move[UP], move[DOWN])
+        self.views = (*own, *moves, scale, low, top, bottom, np.zeros((2, self.size), np.float32))
 
 
 def advance(at: Pass, x: F32, rates: F32, keep: F32, slack: F32) -> None:
@@ -76,22 +60,22 @@ def advance(at: Pass, x: F32, rates: F32, keep: F32, slack: F32) -> None:
 
     rates float32[5, 1 or n] = (a, b, a (1 - a), w, w); keep = 1 - a and slack = w k are () or (n,).
     """
-    off, scale, z, spread2, sums = at.off, at.scale, at.up, at.spread2, at.sums
-    subtract(x, at.level, off)
-    subtract(x, at.fast, at.move[FAST])
+    lanes, level, fast, spread2, sums, move, off, off_fast, square, z, down, scale, floor, top, bottom, zero = at.views
+    subtract(x, level, off)
+    subtract(x, fast, off_fast)
     sqrt(spread2, scale)
-    maximum(scale, at.floor, out=scale)
+    maximum(scale, floor, out=scale)
     divide(off, scale, z)
-    minimum(z, at.top, out=z)
-    maximum(z, at.bottom, out=z)
+    minimum(z, top, out=z)
+    maximum(z, bottom, out=z)
     multiply(z, scale, off)
-    multiply(off, off, at.square)
-    negative(z, at.down)
-    multiply(at.move, rates, at.move)
+    multiply(off, off, square)
+    negative(z, down)
+    multiply(move, rates, move)
     multiply(spread2, keep, spread2)
-    add(at.lanes, at.move, at.lanes)
+    add(lanes, move, lanes)
     subtract(sums, slack, sums)
-    maximum(sums, at.zero, out=sums)
+    maximum(sums, zero, out=sums)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

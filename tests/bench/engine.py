@@ -29,6 +29,7 @@ SERIES = 1_000
 KEYS = {"hr": (72.0, 3.0), "spo2": (96.5, 0.7), "resp": (16.0, 1.0), "temp": (36.7, 0.1)}
 SECONDS = 120
 REPEATS = 7
+MANY = 40  # short runs: on a busy machine the best of many finds a quiet moment, for us and for the peer alike
 SMALL = (1, 10, 100)
 CLOCK = SystemClock()
 _GAUSSIAN: Callable[..., Any] = anomaly.GaussianScorer
@@ -54,7 +55,7 @@ def core(series: int, *, ring: bool) -> tuple[float, float]:
     """(updates/s of whole ticks after the start, bytes per series)."""
     made = Core(series, Settings(floor=3.0, height=1e9), ring=ring)
     values = np.random.default_rng(1).normal(72.0, 3.0, (32, series)).astype(np.float32)
-    ticks, now = max(64, 3_000_000 // series), 0
+    ticks, now = max(16, 500_000 // series), 0
     for now in range(1, 400 if series <= 10_000 else 70):
         made.tick(now * NS, values[now % 32])
 
@@ -65,7 +66,7 @@ def core(series: int, *, ring: bool) -> tuple[float, float]:
             made.tick(now * NS, values[now % 32])
         return ticks * series
 
-    return best(work), made.nbytes / series
+    return best(work, repeats=MANY), made.nbytes / series
 
 
 def scattered(series: int, size: int) -> float:
@@ -183,7 +184,7 @@ def small_batch_us(size: int) -> tuple[float, float]:
 def river_ewma(series: int) -> float:
     """EWMean and EWVar of each series, and the z of each reading against them."""
     names = [f"w{at}" for at in range(series)]
-    values = np.random.default_rng(1).normal(72.0, 3.0, size=(max(3, 50_000 // series), series)).tolist()
+    values = np.random.default_rng(1).normal(72.0, 3.0, size=(max(1, 10_000 // series), series)).tolist()
     models = {name: (stats.EWMean(fading_factor=0.01), stats.EWVar(fading_factor=0.01)) for name in names}
 
     def work() -> int:
@@ -196,7 +197,7 @@ def river_ewma(series: int) -> float:
                 variance.update(value)
         return series * len(values)
 
-    return best(work)
+    return best(work, repeats=MANY)
 
 
 def river_model(make: Callable[[], Any], series: int, rows: int, shape: Callable[[float], Any]) -> float:
