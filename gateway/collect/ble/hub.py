@@ -187,7 +187,7 @@ class Hub:
                 self._parts.calls.put(frame)
             else:
                 self._parts.tray.put(Item(frame))
-        return bool(said)
+        return bool(said) and self._parts.pairings.wants(address) is None
 
     def _is_to_pair(self, target: Target) -> bool:
         """A device that somebody is pairing comes first, whenever it was here last; a session of it makes room."""
