@@ -121,7 +121,8 @@ class Changes:
 
 def busy(table: Table, rows: Rows, bad: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Positions of the readings that have anything to do with a condition: all others need no step, and nearly all are others."""
-    return (bad | (table["state"][rows] != OK) | (table["recent"][rows] != 0)).nonzero()[0]
+    found: NDArray[np.int64] = (bad | (table["state"][rows] != OK) | (table["recent"][rows] != 0)).nonzero()[0]
+    return found
 
 
 def step(table: Table, rows: Rows, seen: Input, timing: Timing) -> Changes:
@@ -144,7 +145,8 @@ def tick(table: Table, rows: Rows, now_ns: int, timing: Timing) -> Changes:
 def waiting(table: Table, rows: int) -> Rows:
     """Rows whose condition can change by time alone: int64[m]."""
     state = table["state"][:rows]
-    return ((state == PENDING) | (state == CLEARING)).nonzero()[0]
+    found: Rows = ((state == PENDING) | (state == CLEARING)).nonzero()[0]
+    return found
 
 
 def due_ns(table: Table, rows: Rows, now_ns: int, timing: Timing) -> int | None:
