@@ -127,14 +127,15 @@ def run(folder: Path, after_s: float | None) -> bool:
 @pytest.mark.crash
 async def test_the_whole_way_under_kill(tmp_path: Path) -> None:
     async with house(tmp_path) as one:
-        await one.say(registry({"dev-1": "R1", "dev-2": "R2"}))
+        thermometers = [f"dev-{n}" for n in range(2, 12)]
+        await one.say(registry({"dev-1": "R1"} | dict.fromkeys(thermometers, "R2")))
         await one.journal.tick(START_NS, one.events.head)
-        for part in range(20):
-            temperatures = [("dev-2", "temp", 36.0 + part / 10, START_NS + (part * 30 + n) * S) for n in range(10)]
+        for part in range(20):  # more than a minute apart: each reading goes by itself
+            temperatures = [(device, "temp", 36.0 + part / 10, START_NS + part * 61 * S) for device in thermometers]
             rows = [*minute_rows("dev-1", part * 30, 30), *temperatures]
             await one.journal.append(block(rows, first_seq=part * 50))
             await one.journal.tick(START_NS + (part * 30 + 29) * S, one.events.head)
-        await one.journal.tick(START_NS + 1000 * S, one.events.head)
+        await one.journal.tick(START_NS + 1300 * S, one.events.head)
     rng = random.Random(fresh_seed())
     kills = 0
     for _ in range(6):

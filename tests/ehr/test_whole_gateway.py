@@ -42,9 +42,12 @@ def send(gateway: Gateway, device: str, seq: int, **body: Any) -> None:
     assert answer.json()["fate"] in ("stored", "duplicate")
 
 
-def temperatures(gateway: Gateway, start: int, count: int) -> None:
+def pressures(gateway: Gateway, start: int, count: int) -> None:
+    """However fast they come, each is a panel of its own."""
     for seq in range(start, start + count):
-        send(gateway, "band-1", seq, quantity="temp", value=36.5 + seq % 10 / 10, unit="Cel")
+        pair = (("sbp", 118 + seq % 10), ("dbp", 74 + seq % 5))
+        readings = [{"quantity": quantity, "value": value, "unit": "mm[Hg]"} for quantity, value in pair]
+        send(gateway, "band-1", seq, readings=readings)
 
 
 def of(url: str, code: str) -> list[dict[str, Any]]:
@@ -72,12 +75,12 @@ def test_each_reading_and_alert_once(folder: Path) -> None:
             gateway.start()
             proxy.on_stored = gateway.kill  # the answer that says "stored" finds nobody
             proxy.plan = ["503"] * 1000
-            temperatures(gateway, 0, 20)
+            pressures(gateway, 0, 20)
             proxy.plan = ["ok", "stored"]
             until("the gateway is dead", lambda: gateway.process is not None and gateway.process.poll() is not None, 30)
             proxy.plan = ["503", "429:1", "drop"]
             gateway.start()
-            temperatures(gateway, 15, 25)  # five again, as a device does it
+            pressures(gateway, 15, 25)  # five again, as a device does it
             send(gateway, "button-1", 0, call={"kind": "sos"})
             mei = gateway.person("mei")
             alert_id = until("the call is an alert", lambda: [one["id"] for one in mei.alerts(device_id="button-1")], 20)[0]
@@ -85,12 +88,12 @@ def test_each_reading_and_alert_once(folder: Path) -> None:
                 mei.act(alert_id, action)
             mei.act(alert_id, "resolve", outcome="helped")
             until("the alert is final", lambda: [one for one in on_server(url, "DetectedIssue") if one["status"] == "final"], 30, 0.3)
-            until("everything is there", lambda: len(of(url, "temp")) == 40, 30, 0.3)
+            until("everything is there", lambda: len(of(url, "bp")) == 40, 30, 0.3)
             assert gateway.cli("ehr", "deadletter") == []
             gateway.kill()
             correct(gateway)
             gateway.start()
-            until("all are moved", lambda: len(of(url, "temp")) == 80 and len(on_server(url, "Provenance")) == 40, 40, 0.3)
+            until("all are moved", lambda: len(of(url, "bp")) == 80 and len(on_server(url, "Provenance")) == 40, 40, 0.3)
 
             def done() -> bool:
                 found = gateway.ask("ehr.status")["targets"]
@@ -98,7 +101,7 @@ def test_each_reading_and_alert_once(folder: Path) -> None:
 
             until("all is done, here and there", done, 20, 0.3)
         people = {f"Patient/{one['id']}": one["identifier"][0]["value"] for one in on_server(url, "Patient")}
-        found = Counter((people[one["subject"]["reference"]], one["status"]) for one in of(url, "temp"))
+        found = Counter((people[one["subject"]["reference"]], one["status"]) for one in of(url, "bp"))
         assert found == {("R-1", "entered-in-error"): 40, ("R-2", "final"): 40}
         assert set(Counter(one["identifier"][0]["value"] for one in on_server(url, "Observation")).values()) == {1}
         assert [len(on_server(url, kind)) for kind in ("DetectedIssue", "Task")] == [1, 1]
