@@ -30,7 +30,7 @@ from gateway.vocabulary import Origin
 MAX_PAYLOAD = 256 * 1024
 CHUNK = 200  # frames handled in one go: a call in its own lane waits no longer than this takes
 DECODE_SHARE_BYTES = 128 * 1024
-PIECE = 2_000  # readings of one block: what follows the journal handles a block in one go
+PIECE = 2_000  # old readings of one block: what follows the journal handles a block in one go
 _RETAINED, _TEST, _LATE = int(Mark.RETAINED), int(Mark.TEST), int(Mark.LATE)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -120,11 +120,14 @@ class Intake:
         letters = [work for work in works if work.message is None]
         if calls:
             await self._store_readings(calls, priority=True)
-        for piece in _pieces(others):
+        old = [_is_old(work) for work in others]
+        live = [work for work, is_old in zip(others, old, strict=True) if not is_old]
+        if live:
+            await self._store_readings(live, priority=priority)
+        for piece in _pieces([work for work, is_old in zip(others, old, strict=True) if is_old]):
             began_ns = self._clock.monotonic_ns()
             await self._store_readings(piece, priority=priority)
-            if all(item.stored for work in piece if work.message is not None for item in work.message.items):
-                await self._clock.sleep((self._clock.monotonic_ns() - began_ns) / NS_PER_S)  # a back-fill leaves half of the time to life
+            await self._clock.sleep((self._clock.monotonic_ns() - began_ns) / NS_PER_S)  # a back-fill leaves half of the time to life
         if letters:
             await self._store_letters(letters)
         self._introduce(works, view)
@@ -357,6 +360,11 @@ def _chunks(frames: Sequence[Frame]) -> Iterable[Sequence[Frame]]:
         size += len(frame.payload)
     if start < len(frames):
         yield frames[start:]
+
+
+def _is_old(work: _Work) -> bool:
+    """Whether it is nothing but records from a device's memory."""
+    return work.message is not None and all(item.stored for item in work.message.items)
 
 
 def _pieces(works: Sequence[_Work]) -> Iterable[Sequence[_Work]]:
