@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,13 @@ from analytics.table import Column, Rows, Table
 
 NS_PER_S = 1_000_000_000
 UNKNOWN = -(2**62)  # an onset that does not exist
+
+
+def rounded(value: float, digits: int = 0) -> float:
+    """A number for words: rounded, whole without digits; what is no number stays NaN and is not said (a finding must not fail by it)."""
+    if not math.isfinite(value):
+        return math.nan
+    return round(value, digits) if digits else round(value)
 
 
 class Verdict(IntEnum):

@@ -25,6 +25,7 @@ from analytics.detect.base import (
     Verdicts,
     Window,
     quiet,
+    rounded,
 )
 from analytics.routine import DAY_NS, HOUR_NS, NS_PER_MIN, ON
 from analytics.table import Column, Rows, Table
@@ -125,7 +126,7 @@ class BedExit:
 
     def numbers(self, row: int, state: Table) -> dict[str, float | str]:
         """The limit in minutes, since when the person is out of bed (UTC ms), absences known."""
-        limit_min = round(float(state["limit_min"][row]))
+        limit_min = rounded(float(state["limit_min"][row]))
         return {"limit_min": limit_min, "since_ms": int(state["onset_ns"][row]) // 1_000_000, "absences": int(state["absences"][row])}
 
     def _night(self, rows: Rows, t_ns: NDArray[np.int64], params: Table) -> NDArray[np.bool_]:

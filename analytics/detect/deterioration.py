@@ -29,6 +29,7 @@ from analytics.detect.base import (
     Verdicts,
     Window,
     quiet,
+    rounded,
 )
 from analytics.score import CONSCIOUSNESS, O2, PARTS
 from analytics.table import Column, Rows, Table
@@ -146,8 +147,8 @@ class Deterioration:
         of_level = [shares[at] + shares[count + at :: WIDTH].sum() for at in range(WIDTH)]
         most = int(np.argmax(np.where(state["hours"][row] > 0, of_level, -np.inf)))
         return {
-            "quantity": KEYS[most], "unit": UNITS[most], "value": round(float(state["fast"][row, most]), 1),
-            "usual": round(float(state["slow"][row, most]), 1), "percent": round(100.0 / (1.0 + np.exp(-float(state["logit"][row])))),
+            "quantity": KEYS[most], "unit": UNITS[most], "value": rounded(float(state["fast"][row, most]), 1),
+            "usual": rounded(float(state["slow"][row, most]), 1), "percent": rounded(100.0 / (1.0 + np.exp(-float(state["logit"][row])))),
             "known": int(state["known"][row]), "of": len(PARTS),
         }  # fmt: skip
 

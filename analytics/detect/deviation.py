@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from analytics import baseline, condition
 from analytics.condition import ACTIVE, CLEARING, Input, Timing
 from analytics.core import DOWN, LANES, LEVEL, SPREAD2, UP, Pass, advance
-from analytics.detect.base import ALARM, NO_DATA, NOTHING, OK, WARMING, Detector, Instant, Stage, Verdicts, Window, quiet
+from analytics.detect.base import ALARM, NO_DATA, NOTHING, OK, WARMING, Detector, Instant, Stage, Verdicts, Window, quiet, rounded
 from analytics.table import Column, Rows, Table
 from analytics.windows import NEVER_NS
 
@@ -194,7 +194,7 @@ class Deviation:
 
     def numbers(self, row: int, state: Table) -> dict[str, float | str]:
         """Numbers of the row's present condition for the sentence: up to three signals, numbered from the second on."""
-        found: dict[str, float | str] = {"score": round(float(state["sum"][row]), 1)}
+        found: dict[str, float | str] = {"score": rounded(float(state["sum"][row]), 1)}
         for at, signal in enumerate(self.signals(row, state)[:3], start=1):
             suffix = "" if at == 1 else str(at)
             found |= {f"{name}{suffix}": signal[name] for name in ("quantity", "direction", "value", "level", "baseline")}

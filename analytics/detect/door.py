@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics import alarm, routine
-from analytics.detect.base import ALARM, NO_DATA, NOTHING, OK, UNKNOWN, WARMING, Detector, Instant, Stage, Verdicts, Window, quiet
+from analytics.detect.base import ALARM, NO_DATA, NOTHING, OK, UNKNOWN, WARMING, Detector, Instant, Stage, Verdicts, Window, quiet, rounded
 from analytics.routine import DAY_NS, DAYS, HOUR_NS, NS_PER_MIN, ON
 from analytics.table import Column, Rows, Table
 from analytics.windows import NEVER_NS
@@ -109,7 +109,7 @@ class NoReturn:
 
     def numbers(self, row: int, state: Table) -> dict[str, float | str]:
         """The limit in hours, since when the person is out (UTC ms), outings known."""
-        limit_h = round(float(state["limit_min"][row]) / 60.0, 1)
+        limit_h = rounded(float(state["limit_min"][row]) / 60.0, 1)
         return {"limit_h": limit_h, "since_ms": int(state["onset_ns"][row]) // 1_000_000, "outings": int(state["outings"][row])}
 
     def _came(self, rows: Rows, t_ns: NDArray[np.int64], state: Table) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics import falls
-from analytics.detect.base import ALARM, END, OK, START, UPDATE, WARMING
+from analytics.detect.base import ALARM, END, OK, START, UPDATE, WARMING, rounded
 from analytics.falls import AFTER, BEFORE, RATE_HZ, WINDOW
 from analytics.fitted import products
 from analytics.table import Column, Rows, Table
@@ -130,8 +130,8 @@ class Falls:
     def numbers(self, row: int, state: Table) -> dict[str, float]:
         """Peak in g, turn of the body in degrees and probability in % of the row's last fall."""
         chance = 1.0 / (1.0 + np.exp(-float(state["logit"][row])))
-        tilt = round(float(np.degrees(state["tilt"][row])))
-        return {"peak_g": round(float(state["peak_g"][row]), 1), "tilt_deg": tilt, "percent": round(100 * float(chance))}
+        tilt = rounded(float(np.degrees(state["tilt"][row])))
+        return {"peak_g": rounded(float(state["peak_g"][row]), 1), "tilt_deg": tilt, "percent": rounded(100 * float(chance))}
 
     def trace(self, row: int, state: Table) -> dict[str, list[float]]:
         """|a| in g of the window about a fall that was just said, every 0.12 s, ms from the impact."""

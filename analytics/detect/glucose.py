@@ -13,7 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics import fitted
-from analytics.detect.base import ALARM, END, NOTHING, OK, START, UNKNOWN, WARMING, Detector, Instant, Stage, Verdicts, Window, quiet
+from analytics.detect.base import (
+    ALARM,
+    END,
+    NOTHING,
+    OK,
+    START,
+    UNKNOWN,
+    WARMING,
+    Detector,
+    Instant,
+    Stage,
+    Verdicts,
+    Window,
+    quiet,
+    rounded,
+)
 from analytics.glucose import LOW, MGDL_PER_MMOL, rate
 from analytics.table import Column, Rows, Table
 from analytics.windows import NEVER_NS
@@ -119,8 +134,8 @@ class LowSoon:
         t_min, x = state["ring_ns"][row][order] / NS_PER_MIN, state["ring_x"][row][order].astype(np.float64)
         slope = rate(t_min, REFERENCE * np.exp(x), 31.0)
         return {
-            "quantity": "glucose_cgm", "unit": "mmol/L", "value": round(float(state["mgdl"][row]) / MGDL_PER_MMOL, 1),
-            "percent": round(100 * float(state["p"][row])), "rate": round(15 * slope / MGDL_PER_MMOL, 2),
+            "quantity": "glucose_cgm", "unit": "mmol/L", "value": rounded(float(state["mgdl"][row]) / MGDL_PER_MMOL, 1),
+            "percent": rounded(100 * float(state["p"][row])), "rate": rounded(15 * slope / MGDL_PER_MMOL, 2),
         }  # fmt: skip
 
     # --- one value ---------------------------------------------------------------------------------------------------

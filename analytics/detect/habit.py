@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics import alarm, routine
-from analytics.detect.base import ALARM, NOTHING, OK, UNKNOWN, WARMING, Detector, Instant, Stage, Verdicts, Window, quiet
+from analytics.detect.base import ALARM, NOTHING, OK, UNKNOWN, WARMING, Detector, Instant, Stage, Verdicts, Window, quiet, rounded
 from analytics.routine import DAY_NS, DAYS, ON
 from analytics.table import Column, Rows, Table
 
@@ -140,7 +140,8 @@ class DayProfile(_Daily):
 
     def numbers(self, row: int, state: Table) -> dict[str, float | str]:
         """Distance of the day, the limit, and days known."""
-        return {"distance": round(float(state["last"][row])), "limit": round(float(state["limit"][row])), "days": int(state["days"][row])}
+        distance, limit = rounded(float(state["last"][row])), rounded(float(state["limit"][row]))
+        return {"distance": distance, "limit": limit, "days": int(state["days"][row])}
 
     def _take(self, rows: Rows, window: Window, state: Table) -> None:
         hour = routine.hour_of(routine.local_ns(window.t_ns, window.params["utc_offset_s"][rows]))
@@ -197,7 +198,7 @@ class Trend(_Daily):
     def numbers(self, row: int, state: Table) -> dict[str, float | str]:
         """The last days' average, the usual one, and days known."""
         recent, usual = float(state["recent"][row]), float(state["mean"][row])
-        return {"quantity": self.quantities[0], "value": round(recent), "usual": round(usual), "days": int(state["days"][row])}
+        return {"quantity": self.quantities[0], "value": rounded(recent), "usual": rounded(usual), "days": int(state["days"][row])}
 
     def _take(self, rows: Rows, window: Window, state: Table) -> None:
         state["today"][rows] = np.fmax(state["today"][rows], window.value)  # a counter that only rises, or one number in the morning

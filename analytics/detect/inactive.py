@@ -27,6 +27,7 @@ from analytics.detect.base import (
     Verdicts,
     Window,
     quiet,
+    rounded,
 )  # fmt: skip
 from analytics.routine import DAY_NS, DAYS, HOUR_NS, NS_PER_MIN, ON
 from analytics.table import Column, Rows, Table
@@ -139,7 +140,7 @@ class Inactive:
 
     def numbers(self, row: int, state: Table) -> dict[str, float | str]:
         """The limit of this hour in hours, since when nothing was noticed (UTC ms), days known."""
-        limit_h = round(float(state["limit_min"][row]) / 60.0, 1)
+        limit_h = rounded(float(state["limit_min"][row]) / 60.0, 1)
         return {"limit_h": limit_h, "since_ms": int(state["act_ns"][row]) // 1_000_000, "days": int(state["days"][row])}
 
     # --- signs of life -----------------------------------------------------------------------------------------------

@@ -13,7 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics import rhythm
-from analytics.detect.base import ALARM, END, NO_DATA, NOTHING, OK, START, WARMING, Detector, Instant, Stage, Verdicts, Window, quiet
+from analytics.detect.base import (
+    ALARM,
+    END,
+    NO_DATA,
+    NOTHING,
+    OK,
+    START,
+    WARMING,
+    Detector,
+    Instant,
+    Stage,
+    Verdicts,
+    Window,
+    quiet,
+    rounded,
+)
 from analytics.rhythm import WORDS
 from analytics.table import Column, Rows, Table
 from analytics.windows import NEVER_NS
@@ -155,9 +170,9 @@ class Rhythm:
         found = rhythm.variability(state["rr_ms"][row][order].astype(np.float64) / 1000.0)
         lasted_ns = max(0, int(state["last_ns"][row] - state["onset_ns"][row]))
         return {
-            "quantity": "rr", "entropy": round(float(state["entropy"][row]), 2), "lasted_min": round(lasted_ns / 60e9),
-            "hr": round(found.hr_bpm, 1), "rmssd_ms": round(found.rmssd_ms, 1), "sdnn_ms": round(found.sdnn_ms, 1),
-            "clean_percent": round(100.0 * float(state["clean"][row])),
+            "quantity": "rr", "entropy": rounded(float(state["entropy"][row]), 2), "lasted_min": rounded(lasted_ns / 60e9),
+            "hr": rounded(found.hr_bpm, 1), "rmssd_ms": rounded(found.rmssd_ms, 1), "sdnn_ms": rounded(found.sdnn_ms, 1),
+            "clean_percent": rounded(100.0 * float(state["clean"][row])),
         }  # fmt: skip
 
     def _anew(self, rows: Rows, state: Table) -> None:

@@ -99,6 +99,11 @@ def _limit(side: str) -> Say:
     return say
 
 
+def finite(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers without those that are none."""
+    return {name: value for name, value in numbers.items() if not isinstance(value, float) or isfinite(value)}
+
+
 def _deviation(bank: Bank, config: StreamConfig, series: Series, moment: Moment) -> Words:
     (detector,) = (one for one in bank.detectors if isinstance(one, Deviation))
     state = bank.states[detector.rule]
@@ -108,7 +113,7 @@ def _deviation(bank: Bank, config: StreamConfig, series: Series, moment: Moment)
         code=f"finding.deviation.{min(len(signals), 3)}" if signals else "finding.deviation",
         kind=AlertKind.PHYSIOLOGICAL,
         priority=DEVIATION_PRIORITY if len(signals) > 1 else Priority.LOW,
-        params=detector.numbers(moment.row, state) | {"lasted_min": round(max(0.0, (moment.t_ns - moment.onset_ns) / 60e9))},
+        params=finite(detector.numbers(moment.row, state)) | {"lasted_min": round(max(0.0, (moment.t_ns - moment.onset_ns) / 60e9))},
         evidence={"signals": signals},
     )
 
@@ -174,7 +179,7 @@ def _personally(detector: str, bank: Bank) -> Say | None:
             code=f"finding.{detector}",
             kind=AlertKind.PHYSIOLOGICAL,
             priority=PERSON_PRIORITIES.get(detector, Priority.MEDIUM),
-            params=dict(one.numbers(moment.row, bank.states[detector])),
+            params=finite(one.numbers(moment.row, bank.states[detector])),
         )
 
     return say

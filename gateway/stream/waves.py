@@ -27,6 +27,7 @@ from devices.model import DecodeError, DeviceFacts, Quality, Wave
 from gateway.readings import Mark, ReadingBlock
 from gateway.registry.view import RegistryView
 from gateway.stream.calls import CANCEL_WITHIN_NS, finding_id, origin_of
+from gateway.stream.speak import finite
 from gateway.vocabulary import AlertKind, Finding, Origin, Phase, Priority
 
 ACC, CANCEL = BY_KEY["acc"].index, BY_KEY["call.cancel"].index
@@ -223,7 +224,7 @@ class Waves:
             latched=True,
             origin=Origin(int(self.state["origin"][said.row])),
             code=code,
-            params=self.detector.numbers(said.row, self.state) | {"lasted_s": round((said.t_ns - said.onset_ns) / 1e9, 1)} | extra,
+            params=finite(self.detector.numbers(said.row, self.state)) | {"lasted_s": round((said.t_ns - said.onset_ns) / 1e9, 1)} | extra,
             evidence=evidence,
         )
 

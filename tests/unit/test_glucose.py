@@ -118,8 +118,9 @@ def slow_features(told: list[tuple[float, float]]) -> list[float] | None:
 def walk(rng: random.Random, count: int, step_min: float) -> list[tuple[float, float]]:
     level, told = 95.0, []
     for at in range(count):
-        level = min(max(level + rng.gauss(0, 2.0 * math.sqrt(step_min)), 45), 190)
-        told.append((T0_S / 60 + at * step_min + rng.uniform(-0.3, 0.3), float(round(level))))
+        # Drawn to 86 mg/dL, so that every walk comes near a low several times.
+        level = min(max(level + 0.01 * step_min * (86 - level) + rng.gauss(0, 2.0 * math.sqrt(step_min)), 45), 190)
+        told.append((T0_S / 60 + at * step_min + rng.uniform(-0.2, 0.2), float(round(level))))
     return told
 
 
@@ -128,8 +129,8 @@ def test_the_forecast_equals_its_slow_twin(step_min: float, seed: int) -> None:
     """Same alarms, same ends: refractory span of an hour, over at a low, quiet after carbohydrates."""
     rng = random.Random(seed)
     model = fitted.logistic("glucose_soon")
-    told = walk(rng, 400, step_min)
-    carbs = {rng.randrange(400): 20.0 for _ in range(6)}
+    told = walk(rng, 800, step_min)
+    carbs = {rng.randrange(800): 20.0 for _ in range(6)}
     drive = Drive(detect.LowSoon(), 1)
     wanted, fed, last, active = [], -1e9, -1e9, False
     for at, (t, g) in enumerate(told):
