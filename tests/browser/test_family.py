@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -80,6 +82,26 @@ def test_accessible_in_both_languages(past_screens: Screens, size: tuple[int, in
     assert screen.violations() == []
     if lang == "en":
         assert foreign_words(screen.page.locator("main").inner_text(), NAMES | {"中文"}) == set()
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_days_of_the_week_stand_where_they_were(past_screens: Screens, lang: str) -> None:
+    screen = past_screens.open("daughter", f"/family?lang={lang}", PHONE, lang, bypass_csp=True)
+    expect(screen.page.locator("[data-week]")).to_have_count(7)
+    week = told(past_screens.ward, "daughter")["week"][0]
+    shown = screen.page.locator(f"[data-week={week['quantity']}] .days span").evaluate_all(
+        "list => list.map(e => [parseFloat(e.style.left), e.textContent])"
+    )
+    zone, span = ZoneInfo("Asia/Shanghai"), week["to_ms"] - week["from_ms"]
+    last = datetime.fromtimestamp(week["to_ms"] / 1000, zone)
+    names = ("一二三四五六日", "周") if lang == "zh" else (("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"), "")
+    for left, name in shown[:-1]:
+        day = datetime.fromtimestamp((week["from_ms"] + left / 100 * span) / 1000, zone)
+        assert abs(day.hour + day.minute / 60 - 12) < 0.2, (left, name)
+        assert name == names[1] + names[0][day.weekday()]
+    near = {names[1] + names[0][(last - timedelta(hours=hours)).weekday()] for hours in (0, 20)}
+    assert shown[-1][1] in near
+    assert len({name for _, name in shown}) == 7
 
 
 def test_out_of_scope_is_neither_in_the_page_nor_in_the_answer(past_screens: Screens) -> None:

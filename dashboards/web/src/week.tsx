@@ -47,9 +47,16 @@ function line(week: Week, x: (ms: number) => number, y: (v: number) => number): 
   return path;
 }
 
-function dayNames(week: Week, tz: string): string[] {
+// Names of days at their local middays, in percent of the picture; today's at the right edge while its midday is still to come.
+export function dayMarks(week: Week, tz: string): { left: number; name: string }[] {
   const format = new Intl.DateTimeFormat(lang.value === "zh" ? "zh-CN" : "en-GB", { timeZone: tz, weekday: "short" });
-  return Array.from({ length: 7 }, (_, i) => format.format(week.from_ms + (i + 0.5) * 24 * HOUR_MS));
+  const hour = hourOf(tz);
+  const left = (ms: number) => ((ms - week.from_ms) / (week.to_ms - week.from_ms)) * 100;
+  const middays: number[] = [];
+  for (let ms = Math.ceil(week.from_ms / HOUR_MS) * HOUR_MS; ms < week.to_ms; ms += HOUR_MS) if (hour(ms) === 12) middays.push(ms);
+  const marks = middays.map((ms) => ({ left: left(ms), name: format.format(ms) })).filter((mark) => mark.left > 4 && mark.left < 96);
+  if (week.to_ms - (middays.at(-1) ?? 0) > 20 * HOUR_MS) marks.push({ left: 96, name: format.format(week.to_ms) });
+  return marks;
 }
 
 export function WeekPicture({ week, tz }: { week: Week; tz: string }) {
@@ -70,7 +77,7 @@ export function WeekPicture({ week, tz }: { week: Week; tz: string }) {
         <path class="band" d={band(week, tz, x, y).join("")} />
         <path class={sparse ? "trace dots" : "trace"} d={line(week, x, y)} />
       </svg>
-      <div class="days" aria-hidden="true">{dayNames(week, tz).map((name, i) => <span key={i}>{name}</span>)}</div>
+      <div class="days" aria-hidden="true">{dayMarks(week, tz).map((day) => <span key={day.name + day.left} style={{ left: `${day.left}%` }}>{day.name}</span>)}</div>
       <figcaption>{tCode(`family.${week.compared}`, { what })}</figcaption>
     </figure>
   );
