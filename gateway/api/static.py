@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -11,7 +12,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from gateway.api.policies import OPEN, guard
 from gateway.api.problems import Problem
 
-SPA_ROUTES = ("/", "/wall", "/phone", "/login", "/family", "/clinic")
+PAGE = re.compile("[a-z][a-z_-]{0,31}")
 IMMUTABLE = "public, max-age=31536000, immutable"
 TYPES = {
     ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml",
@@ -34,11 +35,11 @@ def router(folder: Path) -> APIRouter:
     async def asset(path: str) -> Response:
         return _file(root / "assets", path, IMMUTABLE)
 
-    async def top(name: str) -> Response:
-        return _file(root, name, "no-cache")
+    async def top(name: str, request: Request) -> Response:
+        # A page has a plain word for its name and is drawn by the browser, which also says when there is none.
+        return await index(request) if PAGE.fullmatch(name) else _file(root, name, "no-cache")
 
-    for route in SPA_ROUTES:
-        routes.add_api_route(route, index, methods=["GET"], dependencies=[guard(OPEN)])
+    routes.add_api_route("/", index, methods=["GET"], dependencies=[guard(OPEN)])
     routes.add_api_route("/assets/{path:path}", asset, methods=["GET"], dependencies=[guard(OPEN)])
     routes.add_api_route("/{name}", top, methods=["GET"], dependencies=[guard(OPEN)])
     return routes

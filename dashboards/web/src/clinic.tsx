@@ -1,4 +1,5 @@
 // The clinic: residents with their score and its change, and one resident's strips, events and scores over a day, a week or a month.
+import type { ComponentChild } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { batch, signal } from "@preact/signals";
 import { call, Problem } from "./api";
@@ -245,4 +246,8 @@ export function ClinicPage() {
       <p class="fine">{t("app.not_a_medical_alarm")}</p>
     </main>
   );
+}
+
+export function clinicPage(): ComponentChild {
+  return <ClinicPage />;
 }

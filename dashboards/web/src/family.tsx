@@ -1,4 +1,5 @@
 // What a family sees: one calm state, when data came last, today, a week beside the person's own usual. Large, one column, no jargon.
+import type { ComponentChild } from "preact";
 import { useEffect } from "preact/hooks";
 import { batch, signal } from "@preact/signals";
 import { call, Problem } from "./api";
@@ -254,4 +255,8 @@ export function FamilyPage() {
       <p class="small">{t("family.disclaimer")}</p>
     </main>
   );
+}
+
+export function familyPage(): ComponentChild {
+  return <FamilyPage />;
 }

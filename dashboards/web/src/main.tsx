@@ -1,20 +1,17 @@
-// Which page: /login, /wall, /phone; / goes to the one that fits the person and the screen.
+// Signs in, then opens the page of the table in pages.ts; / goes to the one that fits the person and the screen.
 import { effect } from "@preact/signals";
 import { render } from "preact";
 import { api, Problem } from "./api";
 import { chosen, lang, setLang, t } from "./i18n";
-import { open, toLogin } from "./load";
+import { toLogin } from "./load";
 import { Login, NewPassword } from "./login";
-import { ownPage } from "./own";
-import { Phone } from "./phone";
-import { RolePage } from "./roles";
-import { me, queue, site, zone } from "./state";
+import { Nowhere } from "./nowhere";
+import { homeOf, PAGES } from "./pages";
+import { me, queue } from "./state";
 import type { Me } from "./types";
-import { WallPage } from "./wall";
 
 const RETRY_MS = 2000;
 const root = document.getElementById("app") as HTMLElement;
-const fits = () => (innerWidth < 800 ? "/phone" : "/wall");
 
 effect(() => {
   document.documentElement.lang = lang.value === "zh" ? "zh-CN" : "en";
@@ -60,22 +57,12 @@ async function start(): Promise<void> {
     render(<NewPassword onDone={() => location.reload()} />, root);
     return;
   }
-  const own = await ownPage(who);
-  if (own !== null) return void render(own, root);
-  const cares = who.role === "caregiver" || who.role === "clinician";
-  const queueOnly = who.role === "operator" && location.pathname === "/phone";
-  if (!queueOnly && (!cares || who.sites.length === 0)) {
-    render(<RolePage />, root);
-    return;
-  }
-  if (location.pathname === "/") history.replaceState(null, "", fits() + location.search);
-  const phone = location.pathname === "/phone";
-  const asked = new URLSearchParams(location.search);
-  site.value = who.sites.find((s) => s.id === asked.get("site"))?.id ?? (who.sites.length === 1 ? (who.sites[0]?.id ?? null) : null);
-  zone.value = site.value === null ? null : asked.get("zone");
-  if (phone) site.value = zone.value = null;
-  await open(!phone);
-  render(phone ? <Phone /> : <WallPage />, root);
+  if (location.pathname === "/") history.replaceState(null, "", homeOf(who) + location.search);
+  const page = PAGES.find((entry) => entry.path === location.pathname);
+  if (page === undefined) return void render(<Nowhere who={who} word="error.no_such_page" />, root);
+  const granted = page.roles.includes(who.role) || page.path === homeOf(who);
+  if (!granted) return void render(<Nowhere who={who} word="error.not_your_page" />, root);
+  render(await page.load(who), root);
 }
 
 void start();

@@ -1,4 +1,5 @@
 // For those who have no wall: what they can do here, said plainly.
+import type { ComponentChild } from "preact";
 import { useEffect } from "preact/hooks";
 import { batch, useSignal } from "@preact/signals";
 import { api, Problem } from "./api";
@@ -58,4 +59,8 @@ export function RolePage() {
       <p class="fine">{t("app.not_a_medical_alarm")}</p>
     </main>
   );
+}
+
+export function rolePage(): ComponentChild {
+  return <RolePage />;
 }

@@ -1,0 +1,29 @@
+// Every page, who may open it and the word that leads there; one more page is one row here and one file beside it.
+import type { ComponentChild } from "preact";
+import type { Key } from "./i18n";
+import type { Me, Role } from "./types";
+
+export interface PageEntry {
+  path: string;
+  word: Key; // in the list of pages
+  roles: readonly Role[];
+  load: (who: Me) => Promise<ComponentChild>; // draws the page; its code is fetched only now
+}
+
+export const PAGES: readonly PageEntry[] = [
+  { path: "/wall", word: "ui.wall", roles: ["caregiver", "clinician"], load: async (who) => (await import("./ward")).wardPage(who, false) },
+  { path: "/phone", word: "ui.tab.queue", roles: ["caregiver", "clinician", "operator"], load: async (who) => (await import("./ward")).wardPage(who, true) },
+  { path: "/clinic", word: "ui.page.clinic", roles: ["clinician"], load: async () => (await import("./clinic")).clinicPage() },
+  { path: "/family", word: "ui.page.family", roles: ["family"], load: async () => (await import("./family")).familyPage() },
+  { path: "/house", word: "ui.page.house", roles: ["operator", "admin"], load: async () => (await import("./roles")).rolePage() },
+];
+
+export function mayOpen(who: Me): PageEntry[] {
+  return PAGES.filter((page) => page.roles.includes(who.role));
+}
+
+// Where "/" leads: the page that fits the person and the screen.
+export function homeOf(who: Me): string {
+  if (who.role === "caregiver") return who.sites.length === 0 ? "/house" : innerWidth < 800 ? "/phone" : "/wall";
+  return { clinician: "/clinic", family: "/family", operator: "/house", admin: "/house" }[who.role];
+}
