@@ -89,6 +89,7 @@ _PURPOSES: Mapping[Role, frozenset[Purpose]] = {
     Role.FAMILY: frozenset({Purpose.FAMILY}),
     Role.OPERATOR: frozenset({Purpose.OPERATION}),
     Role.ADMIN: frozenset({Purpose.ADMINISTRATION, Purpose.AUDIT}),
+    Role.DISPLAY: frozenset({Purpose.CARE}),
 }
 
 _R, _W, _A, _X = Action.READ, Action.WRITE, Action.ACT, Action.EXPORT
@@ -126,6 +127,7 @@ _RESIDENT: Mapping[Role, Mapping[FieldClass, frozenset[Action]]] = {
     },
     Role.FAMILY: {},
     Role.ADMIN: {},
+    Role.DISPLAY: {_F.IDENTITY: frozenset({_R}), _F.VITALS: frozenset({_R}), _F.ALERTS: frozenset({_R}), _F.LOCATION: frozenset({_R})},
 }
 
 # Data about a site, without a resident.
@@ -161,6 +163,7 @@ _SITE: Mapping[Role, Mapping[FieldClass, frozenset[Action]]] = {
         _F.DEVICE: frozenset({_R}),
         _F.SYSTEM: frozenset({_R, _W}),
     },
+    Role.DISPLAY: {_F.REGISTRY: frozenset({_R}), _F.STAFF: frozenset({_R}), _F.ALERTS: frozenset({_R}), _F.SYSTEM: frozenset({_R})},
 }
 
 # Data about the installation as a whole; operators and clinicians need ALL_SITES for it. Its alerts (faults of the gateway, a call
@@ -185,6 +188,7 @@ _WHOLE: Mapping[Role, Mapping[FieldClass, frozenset[Action]]] = {
         _F.SYSTEM: frozenset({_R, _W}),
         _F.AUDIT: frozenset({_R, _X}),
     },
+    Role.DISPLAY: {_F.ALERTS: frozenset({_R}), _F.SYSTEM: frozenset({_R})},
 }
 
 
@@ -214,7 +218,7 @@ def _granted(subject: Subject, resident_id: str, field_class: FieldClass) -> boo
 def _reaches(subject: Subject, scope: Scope) -> bool:
     if subject.role is Role.CLINICIAN and scope.resident_id in subject.resident_ids:
         return True  # a care relationship outlives the stay
-    if subject.role is Role.CAREGIVER and not scope.present:
+    if subject.role in (Role.CAREGIVER, Role.DISPLAY) and not scope.present:
         return False
     return scope.site_id is not None and _reaches_site(subject, scope.site_id)
 

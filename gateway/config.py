@@ -34,6 +34,15 @@ class Encrypted(Section):
         return self
 
 
+class FamilyWeb(Encrypted):
+    """A second listener, for family only: what a router or a proxy may show to the internet without showing the house."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8081, ge=0, le=65535)
+    public_url: str = Field(min_length=8, pattern=r"^https?://")  # what links to family start with
+    http_lan: bool = False
+
+
 class Web(Encrypted):
     """Where the API and the pages listen."""
 
@@ -41,6 +50,8 @@ class Web(Encrypted):
     port: int = Field(default=8080, ge=0, le=65535)
     public_url: str = ""  # what links in messages start with; empty = http://host:port
     http_lan: bool = False  # plain http in a LAN: plain cookie name, a banner says so
+    second_factor: list[Literal["caregiver", "family", "clinician", "operator", "admin"]] = []  # roles that have to set one
+    family: FamilyWeb | None = None  # a listener of the family's own; without it they use the one above
 
 
 class Mqtt(Encrypted):
@@ -211,9 +222,18 @@ def _placed(config: Config, folder: Path) -> Config:
     for name in type(config).model_fields:
         section = getattr(config, name)
         if isinstance(section, Section):
-            moved = {key: folder / value for key, value in section if isinstance(value, Path)}  # an absolute one stays
-            sections[name] = section.model_copy(update=moved)
+            sections[name] = _moved(section, folder)
     return config.model_copy(update=sections)
+
+
+def _moved(section: Section, folder: Path) -> Section:
+    changed: dict[str, Any] = {}
+    for key, value in section:
+        if isinstance(value, Path):
+            changed[key] = folder / value  # an absolute one stays
+        elif isinstance(value, Section):
+            changed[key] = _moved(value, folder)
+    return section.model_copy(update=changed)
 
 
 def _say(kind: str, message: str) -> str:

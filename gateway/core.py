@@ -17,7 +17,7 @@ from gateway.control import FolderLock
 from gateway.events import Events
 from gateway.notify import outbox
 from gateway.ops import Ops
-from gateway.registry import accounts, credentials, enrolment, tx
+from gateway.registry import accounts, credentials, enrolment, factors, terminals, tx
 from gateway.registry.accounts import Accounts
 from gateway.registry.credentials import DeviceTokens
 from gateway.registry.registry import Registry
@@ -37,6 +37,8 @@ COMPONENTS = (
     ble_book.COMPONENT,
     links.COMPONENT,
     pins.COMPONENT,
+    factors.COMPONENT,
+    terminals.COMPONENT,
     standing_tests.COMPONENT,
 )
 

@@ -45,6 +45,7 @@ from gateway.store import Database
 from gateway.stream.rules import StreamConfig
 from gateway.stream.runner import COMPONENTS as STREAM_COMPONENTS
 from gateway.stream.runner import StreamRunner
+from gateway.vocabulary import Role
 from gateway.web import Web as WebServer
 from gateway.web import listen
 
@@ -142,17 +143,18 @@ class _Builder:
         intake = Intake(core.registry, journal, core.store, identity, clock, ops, given=config.mqtt.facts)
         ledger = Ledger(journal, identity, core.store)
         http = HttpCollector(clock, core.tokens.verify)
-        web = self._web(desk, runner, histories, intake, ledger, http, listener, url)
+        webs = self._webs(desk, runner, histories, intake, ledger, http, listener, url)
         await self._start_core(outbox, desk, runner, journal, identity)
         for name, work in (histories.work() | record.work()).items():
             self._task(name, work)
         broker, doors = await self._mqtt_doors()
         self._task("intake", intake.run([http, http.calls, *doors, *self._ble_doors()]))
-        await web.start(clock)
-        self._stack.push_async_callback(web.stop)
-        self._task("web", web.wait())
+        for name, web in webs.items():
+            await web.start(clock)
+            self._stack.push_async_callback(web.stop)
+            self._task(name, web.wait())
         await self._control(journal, runner, intake, ledger, histories, record, desk, started_ns)
-        self._task("certificates", self._certificates(broker, web).run())
+        self._task("certificates", self._certificates(broker, webs).run())
         self._task("backups", chores.backups(lambda: perform(core, "backup", {}), config.backup.every_s, clock, ops))
         ended = asyncio.create_task(chores.first_to_end(self._tasks), name="first-to-end")
         self._stack.callback(ended.cancel)
@@ -208,11 +210,13 @@ class _Builder:
         except BrokerError as error:
             raise StartError(str(error)) from error
 
-    def _certificates(self, broker: Broker | None, web: WebServer) -> CertificateWatch:
+    def _certificates(self, broker: Broker | None, webs: Mapping[str, WebServer]) -> CertificateWatch:
         core = self._core
         files = {"web": core.config.web.certificate, "mqtt": core.config.mqtt.certificate, "ca": core.authority.ca_file}
+        if core.config.web.family is not None:
+            files["family"] = core.config.web.family.certificate
         present = {name: path for name, path in files.items() if path is not None and path.exists()}
-        renewed = {"web": web.renew} | ({} if broker is None else {"mqtt": broker.refresh})
+        renewed = {name: web.renew for name, web in webs.items()} | ({} if broker is None else {"mqtt": broker.refresh})
         return CertificateWatch(present, renewed, core.clock, core.ops)
 
     def _ble_doors(self) -> list[Collector]:
@@ -226,7 +230,7 @@ class _Builder:
         self._stack.push_async_callback(made.close)
         return [made, made.calls]
 
-    def _web(
+    def _webs(
         self,
         desk: AlertDesk,
         runner: StreamRunner,
@@ -236,7 +240,7 @@ class _Builder:
         http: HttpCollector,
         listener: socket.socket,
         url: str,
-    ) -> WebServer:
+    ) -> dict[str, WebServer]:
         core = self._core
         query = Query(
             Parts(
@@ -263,14 +267,25 @@ class _Builder:
                 clock=core.clock,
                 ops=core.ops,
                 pairings=self._pairings,
+                second_factor_roles=frozenset(Role(word) for word in core.config.web.second_factor),
                 retry_dead_letter=lambda letter: _retry(core, intake, letter),
             )
         )
         machines = (http.router, Enrolment(core, lambda: mqtt_doors.reached(core.config)).router)
-        web = core.config.web
+        web, family = core.config.web, core.config.web.family
         settings = ApiSettings(public_url=web.public_url or url, http_lan=web.http_lan)
         app = create_app(query, commands, clock=core.clock, ops=core.ops, settings=settings, machine_routers=machines)
-        return WebServer(app, listener, certificate=web.certificate, key=web.key, before_stop=lambda: close_streams(app))
+        webs = {"web": WebServer(app, listener, certificate=web.certificate, key=web.key, before_stop=lambda: close_streams(app))}
+        if family is not None:
+            # No device and no carer comes in here: it is what the internet may see.
+            own = ApiSettings(public_url=family.public_url, http_lan=family.http_lan, only=frozenset({Role.FAMILY}))
+            apart = create_app(query, commands, clock=core.clock, ops=core.ops, settings=own)
+            place = listen(family.host, family.port, "[web.family] port")
+            self._stack.callback(place.close)
+            webs["family"] = WebServer(
+                apart, place, certificate=family.certificate, key=family.key, before_stop=lambda: close_streams(apart)
+            )
+        return webs
 
     async def _histories(self, journal: Journal) -> Histories:
         core = self._core

@@ -65,3 +65,8 @@ class Pins:
         if fits:
             await self._attempts.succeeded(keys)
         return fits
+
+    async def having(self) -> frozenset[str]:
+        """Staff who have a PIN."""
+        rows = await self._db.read(lambda conn: conn.execute("SELECT staff_id FROM staff_pin").fetchall())
+        return frozenset(str(row[0]) for row in rows)

@@ -80,6 +80,7 @@ class Role(StrEnum):
     CLINICIAN = "clinician"
     OPERATOR = "operator"
     ADMIN = "admin"
+    DISPLAY = "display"  # a screen on the wall, which shows and does nothing
 
 
 class Phase(StrEnum):

@@ -83,8 +83,8 @@ class Web:
             await self._task
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 = any free one."""
+def listen(host: str, port: int, setting: str = "--port or [web] port") -> socket.socket:
+    """A listening socket; port 0 = any free one. `setting` is named if it cannot listen."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -94,7 +94,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise WebError(
-            f"web port {port} on {host}: {error.strerror}; choose another one with --port or [web] port in anxin.toml"
+            f"web port {port} on {host}: {error.strerror}; choose another one with {setting} in anxin.toml"
         ) from error
     listener.setblocking(False)
     return listener

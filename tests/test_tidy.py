@@ -189,6 +189,7 @@ def python_files(folders: tuple[str, ...]) -> Iterator[tuple[str, str, ast.Modul
         yield from parsed(folder)
 
 
+@pytest.mark.timeout(30)  # the first one reads every file
 @pytest.mark.parametrize("name", RULES)
 def test_rule(name: str) -> None:
     rule, folders = RULES[name]

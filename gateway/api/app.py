@@ -21,6 +21,7 @@ from gateway.api import (
     routes_alarms,
     routes_alerts,
     routes_clinic,
+    routes_entry,
     routes_family,
     routes_figures,
     routes_history,
@@ -39,6 +40,7 @@ from gateway.clock import Clock
 from gateway.commands import Commands
 from gateway.ops import Ops
 from gateway.query import Query
+from gateway.vocabulary import Role
 
 API = "/api/v1"
 STATIC = Path(__file__).resolve().parents[2] / "dashboards" / "static"
@@ -51,6 +53,7 @@ class ApiSettings:
     public_url: str = ""
     http_lan: bool = False  # plain http in a LAN: plain cookie name, a banner says so
     docs: bool = False
+    only: frozenset[Role] = frozenset()  # roles that this listener is for; empty = all
     static_dir: Path = STATIC
     live: LiveSettings = field(default_factory=LiveSettings)
 
@@ -82,12 +85,12 @@ def create_app(
         title="Anxin", version="1", lifespan=lifespan, redirect_slashes=False,
         openapi_url=f"{API}/openapi.json" if settings.docs else None, docs_url=None, redoc_url=None,
     )  # fmt: skip
-    app.state.doors = Doors(query=query, commands=commands, clock=clock, ops=ops, http_lan=settings.http_lan)
+    app.state.doors = Doors(query=query, commands=commands, clock=clock, ops=ops, http_lan=settings.http_lan, only=settings.only)
     app.state.live = live
     app.state.pages = Pages(http_lan=settings.http_lan)
     problems.install(app)
     for module in (
-        routes_session, routes_alerts, routes_ward, routes_registry, routes_pairing, routes_house,
+        routes_session, routes_entry, routes_alerts, routes_ward, routes_registry, routes_pairing, routes_house,
         routes_family, routes_clinic, routes_history,
         routes_alarms,
         routes_figures,

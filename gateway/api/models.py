@@ -32,6 +32,7 @@ class SignIn(Body):
 
     user: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
     password: Secret
+    code: Annotated[str, StringConstraints(max_length=12)] = ""  # of the second factor, where one is set
 
 
 class PasswordChange(Body):

@@ -62,7 +62,9 @@ def see_other(url: str) -> RedirectResponse:
 async def person_of(request: Request) -> Asker | None:
     """Who is signed in; None for nobody."""
     # A page that refreshes itself is no sign that somebody is there: it does not keep a session awake.
-    return await doors_of(request).commands.session(token_of(request), touch="auto" not in request.query_params)
+    doors = doors_of(request)
+    me = await doors.commands.session(token_of(request), touch="auto" not in request.query_params)
+    return me if me is not None and doors.lets_in(me.role) else None
 
 
 def refused(request: Request, me: Asker) -> Response:
@@ -100,8 +102,10 @@ async def login(request: Request) -> Response:
     doors, form = doors_of(request), await form_of(request)
     target = _target(form.get("target", ""))
     try:
-        body = SignIn.model_validate({"user": form.get("user", ""), "password": form.get("password", "")})
-        token, _ = await doors.commands.sign_in(body.user, body.password, client=client_of(request), former=token_of(request))
+        body = SignIn.model_validate({name: form.get(name, "") for name in ("user", "password", "code")})
+        token, _ = await doors.commands.sign_in(
+            body.user, body.password, code=body.code, client=client_of(request), former=token_of(request), only=doors.only
+        )
     except ValidationError:
         return HTMLResponse(pages_of(request).login(lang_of(request), failed="session.refused", target=target), status_code=401)
     except Refusal as refusal:
@@ -159,7 +163,7 @@ async def alerts_page(request: Request) -> Response:
     me = await person_of(request)
     if me is None:
         return see_other("/m/login")
-    if me.role not in ALERTS_READ.roles or me.must_change_password:
+    if me.role not in ALERTS_READ.roles or me.held_back:
         return refused(request, me)
     doors = doors_of(request)
     listed = await doors.query.alerts(me)
@@ -179,7 +183,7 @@ async def alert_page(request: Request, alert_id: str) -> Response:
     known = ALERT_ID.fullmatch(alert_id) is not None
     if me is None:
         return see_other(f"/m/login?next=/m/alerts/{quote(alert_id)}" if known else "/m/login")
-    if me.role not in ALERTS_READ.roles or me.must_change_password:
+    if me.role not in ALERTS_READ.roles or me.held_back:
         return refused(request, me)
     doors = doors_of(request)
     try:

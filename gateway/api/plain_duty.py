@@ -28,7 +28,7 @@ async def dispatch_page(request: Request, alert_id: str) -> Response:
     known = ALERT_ID.fullmatch(alert_id) is not None
     if me is None:
         return see_other(f"/m/login?next=/m/alerts/{quote(alert_id)}" if known else "/m/login")
-    if me.role not in ALERTS_READ.roles or me.must_change_password:
+    if me.role not in ALERTS_READ.roles or me.held_back:
         return refused(request, me)
     doors = doors_of(request)
     try:
@@ -50,7 +50,7 @@ async def handover_page(request: Request) -> Response:
     me = await person_of(request)
     if me is None:
         return see_other("/m/login")
-    if me.role not in HANDOVER.roles or me.must_change_password:
+    if me.role not in HANDOVER.roles or me.held_back:
         return refused(request, me)
     doors = doors_of(request)
     sites = [site["id"] for site in me_of(request, me)["sites"]]

@@ -43,7 +43,8 @@ def _roles(name: str, *roles: Role) -> Policy:
 OPEN = Policy(name="open", gate=Gate.OPEN)
 DEVICE = Policy(name="device", gate=Gate.DEVICE)
 SIGNED_IN = Policy(name="signed_in", roles=frozenset(Role))
-WALL = _roles("wall", Role.CAREGIVER, Role.CLINICIAN)
+WALL = _roles("wall", Role.CAREGIVER, Role.CLINICIAN, Role.DISPLAY)
+ALERTS_LIST = _roles("alerts.list", Role.CAREGIVER, Role.CLINICIAN, Role.OPERATOR, Role.DISPLAY)
 ALERTS_READ = _roles("alerts.read", Role.CAREGIVER, Role.CLINICIAN, Role.OPERATOR)
 ALERTS_ACT = _roles("alerts.act", Role.CAREGIVER, Role.CLINICIAN, Role.OPERATOR)
 RESIDENTS_READ = _roles("residents.read", Role.CAREGIVER, Role.CLINICIAN, Role.OPERATOR, Role.FAMILY)
@@ -72,6 +73,7 @@ POLICIES_READ = _roles("policies.read", Role.CAREGIVER, Role.CLINICIAN, Role.OPE
 POLICIES_WRITE = _roles("policies.write", Role.OPERATOR, Role.ADMIN)
 HANDOVER = _roles("handover", Role.CAREGIVER, Role.CLINICIAN, Role.OPERATOR)
 SILENCES = _roles("silences", Role.CAREGIVER, Role.CLINICIAN)
+TERMINALS = _roles("terminals", Role.OPERATOR, Role.ADMIN)
 FIGURES = _roles("figures", Role.OPERATOR, Role.ADMIN)
 
 
@@ -94,13 +96,15 @@ def _person(policy: Policy) -> Callable[[Request], Awaitable[Asker]]:
     async def check(request: Request) -> Asker:
         doors = doors_of(request)
         asker = await doors.commands.session(token_of(request))
-        if asker is None:
+        if asker is None or not doors.lets_in(asker.role):
             raise Problem(401, "session.none")
         if asker.role not in policy.roles:
             await doors.commands.refused(asker, policy.name)
             raise Problem(403, "access.denied")
         if asker.must_change_password and policy is not SIGNED_IN:
             raise Problem(403, "password.must_change")
+        if asker.must_set_factor and policy is not SIGNED_IN:
+            raise Problem(403, "second_factor.must_set")
         request.state.asker = asker
         return asker
 

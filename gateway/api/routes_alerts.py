@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Request
 
 from gateway.api.models import Act
-from gateway.api.policies import ALERTS_ACT, ALERTS_READ, Me, guard
+from gateway.api.policies import ALERTS_ACT, ALERTS_LIST, ALERTS_READ, Me, guard
 from gateway.api.session import doors_of
 from gateway.vocabulary import Action, Outcome
 
@@ -15,7 +15,7 @@ router = APIRouter(prefix="/alerts", tags=["alerts"])
 AlertId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
 
 
-@router.get("", dependencies=[guard(ALERTS_READ)])
+@router.get("", dependencies=[guard(ALERTS_LIST)])
 async def alerts(
     request: Request,
     me: Me,

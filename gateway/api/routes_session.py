@@ -22,7 +22,9 @@ def client_of(request: Request) -> str:
 async def sign_in(request: Request, response: Response, body: SignIn) -> dict[str, Any]:
     """Start a session; any older one of this browser ends."""
     doors = doors_of(request)
-    token, asker = await doors.commands.sign_in(body.user, body.password, client=client_of(request), former=token_of(request))
+    token, asker = await doors.commands.sign_in(
+        body.user, body.password, code=body.code, client=client_of(request), former=token_of(request), only=doors.only
+    )
     set_cookie(response, doors, token)
     return {"me": doors.query.me(asker)}
 

@@ -15,6 +15,7 @@ from gateway.alerts.desk import AlertDesk
 from gateway.audit import Audit
 from gateway.clock import Clock
 from gateway.commands.alarms import AlarmCommands
+from gateway.commands.entry import EntryCommands, EntryParts
 from gateway.commands.links import LinkDoor, LinkParts
 from gateway.commands.pairing import PairingCommands
 from gateway.commands.refusal import Kind, Refusal
@@ -27,13 +28,13 @@ from gateway.query.asker import alert_scope, may
 from gateway.query.looks import Looks
 from gateway.query.shape import alert_json, plain
 from gateway.registry import credentials
-from gateway.registry.accounts import Accounts, SignInRefused, form_token
+from gateway.registry.accounts import Accounts, CodeNeeded, SignInRefused, form_token
 from gateway.registry.attempts import TooManyAttempts
 from gateway.registry.errors import ConflictError, NotFoundError, RegistryError
 from gateway.registry.registry import Registry
 from gateway.registry.tx import Tx
 from gateway.store import Database, StoreError
-from gateway.vocabulary import Action, AlertConflict, AlertNotFound, AlertView, Outcome
+from gateway.vocabulary import Action, AlertConflict, AlertNotFound, AlertView, Outcome, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class CommandParts:
     clock: Clock
     ops: Ops
     pairings: Pairings | None = None
+    second_factor_roles: frozenset[Role] = frozenset()  # who has to set a second factor before anything else opens
     retry_dead_letter: Callable[[int], Awaitable[Mapping[str, Any] | None]] | None = None  # None = no such letter
 
 
@@ -86,6 +88,9 @@ class Commands:
         self.registry = RegistryCommands(self._do)
         self.alarms = AlarmCommands(parts, self._do)
         self.pins = Pins(parts.db, parts.clock, parts.audit, parts.accounts.hasher)
+        self.entry = EntryCommands(
+            EntryParts(db=parts.db, registry=parts.registry, accounts=parts.accounts, pins=self.pins, clock=parts.clock), self._do
+        )
         self.links = LinkDoor(
             LinkParts(
                 db=parts.db, registry=parts.registry, desk=parts.desk, audit=parts.audit, pins=self.pins, clock=parts.clock,
@@ -108,7 +113,8 @@ class Commands:
         subject = subject_of(self._parts.registry.view, session.user.id, self._parts.clock.now_ns())
         if subject is None:
             return None
-        return Asker(user=session.user, subject=subject, must_change_password=session.must_change)
+        unset = subject.role in self._parts.second_factor_roles and not await self.entry.has_factor(session.user.id)
+        return Asker(user=session.user, subject=subject, must_change_password=session.must_change, must_set_factor=unset)
 
     async def peek(self, token: str) -> Asker | None:
         """The same without keeping the session awake: what a stream asks every few seconds."""
@@ -119,10 +125,16 @@ class Commands:
         """Proof that a form came from a page of this session."""
         return form_token(token)
 
-    async def sign_in(self, user: str, password: str, *, client: str, former: str) -> tuple[str, Asker]:
-        """Start a session; raises Refusal without telling which accounts exist."""
+    async def sign_in(
+        self, user: str, password: str, *, client: str, former: str, code: str = "", only: frozenset[Role] = frozenset()
+    ) -> tuple[str, Asker]:
+        """Start a session; raises Refusal without telling which accounts exist. `only`: whom this listener lets in."""
         try:
-            signed = await self._parts.accounts.sign_in(user, password, peer=client, former_token=former or None)
+            signed = await self._parts.accounts.sign_in(
+                user, password, code=code, peer=client, former_token=former or None, only=only
+            )
+        except CodeNeeded:
+            raise Refusal(Kind.UNKNOWN_PERSON, "session.code_needed") from None
         except SignInRefused:
             raise Refusal(Kind.UNKNOWN_PERSON, "session.refused") from None
         except TooManyAttempts as error:

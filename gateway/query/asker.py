@@ -15,6 +15,7 @@ PURPOSES = {
     Role.FAMILY: Purpose.FAMILY,
     Role.OPERATOR: Purpose.OPERATION,
     Role.ADMIN: Purpose.ADMINISTRATION,
+    Role.DISPLAY: Purpose.CARE,
 }
 
 
@@ -25,6 +26,12 @@ class Asker:
     user: User
     subject: Subject
     must_change_password: bool = False
+    must_set_factor: bool = False  # the house wants a second factor of this role, and this person has none yet
+
+    @property
+    def held_back(self) -> bool:
+        """Whether a new password or a second factor has to come first."""
+        return self.must_change_password or self.must_set_factor
 
     @property
     def id(self) -> str:

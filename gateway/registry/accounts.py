@@ -12,7 +12,7 @@ from typing import Any
 import apsw
 
 from gateway.clock import NS_PER_S, Clock
-from gateway.registry import check
+from gateway.registry import check, factors
 from gateway.registry.attempts import Attempts, TooManyAttempts
 from gateway.registry.errors import ConflictError, NotFoundError, RegistryError
 from gateway.registry.passwords import Busy, Hasher, check_strength, one_time
@@ -24,8 +24,10 @@ from gateway.vocabulary import Actor, Role
 
 LANGUAGES = ("zh", "en")
 IDLE_S = {Role.CAREGIVER: 12 * 3600, Role.FAMILY: 24 * 3600, Role.CLINICIAN: 900, Role.OPERATOR: 1800, Role.ADMIN: 900}
+IDLE_S[Role.DISPLAY] = 400 * 86_400  # a screen on the wall goes on until it is revoked
 _DAY_S = 86400
 LONGEST_S = {Role.CAREGIVER: 7 * _DAY_S, Role.FAMILY: 30 * _DAY_S, Role.CLINICIAN: _DAY_S, Role.OPERATOR: _DAY_S, Role.ADMIN: _DAY_S}
+LONGEST_S[Role.DISPLAY] = 400 * _DAY_S
 TOUCH_S = 30  # a session's last use is written at most this often
 SESSIONS_PER_USER = 20  # the oldest ones end
 
@@ -46,12 +48,17 @@ COMPONENT = Component(
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX sign_in_attempt_last ON sign_in_attempt (last_ns);
         """,
+        "ALTER TABLE session ADD COLUMN terminal_id TEXT",
     ),
 )
 
 
 class SignInRefused(RuntimeError):
     """Login or password is wrong, or the account is disabled: nobody learns which."""
+
+
+class CodeNeeded(RuntimeError):
+    """The password fits; the code of the second factor is still to come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,21 +133,40 @@ class Accounts:
         self._registry.do_sync(actor, set_password, user_id, hashed=hashed, must_change=True, keep=None)
         return secret
 
+    async def prove(self, user_id: str, password: str, *, peer: str = "") -> None:
+        """Ask somebody who is signed in for the password again; raises SignInRefused or TooManyAttempts."""
+        keys = await self._attempts.begin(self._registry.view.users[user_id].login, peer)
+        if not await self._hasher.verify(await self._db.read(lambda conn: _hash_of(conn, user_id)), password):
+            raise SignInRefused
+        await self._attempts.succeeded(keys)
+
     async def change_password(self, actor: Actor, token: str, old: str, new: str, *, peer: str = "") -> None:
         """Change one's own password; the other sessions end. A wrong old one counts as a failed sign-in."""
         user = self._registry.view.users[actor.id]
-        keys = await self._attempts.begin(user.login, peer)
-        if not await self._hasher.verify(await self._db.read(lambda conn: _hash_of(conn, user.id)), old):
-            raise RegistryError("password.wrong", field="old")
-        await self._attempts.succeeded(keys)
+        try:
+            await self.prove(user.id, old, peer=peer)
+        except SignInRefused:
+            raise RegistryError("password.wrong", field="old") from None
         check_strength(new, user.login)
         hashed = await self._hasher.hash(new)
         await self._registry.do(actor, set_password, user.id, hashed=hashed, must_change=False, keep=_digest(token))
 
     # --- sessions --------------------------------------------------------------------------------------------------
 
-    async def sign_in(self, login: str, password: str, *, peer: str = "", former_token: str | None = None) -> SignIn:
-        """Start a session under a new id (a former one ends). Raises SignInRefused or TooManyAttempts; never tells which account exists."""
+    async def sign_in(
+        self,
+        login: str,
+        password: str,
+        *,
+        code: str = "",
+        peer: str = "",
+        former_token: str | None = None,
+        only: frozenset[Role] = frozenset(),
+    ) -> SignIn:
+        """Start a session under a new id (a former one ends). Raises SignInRefused, CodeNeeded or TooManyAttempts.
+
+        Nobody learns which account exists. `only`: other roles are refused like a wrong password.
+        """
         folded = _folded(login)
         keys = await self._attempts.begin(folded, peer)
         found = await self._db.read(lambda conn: _account(conn, folded))
@@ -149,14 +175,25 @@ class Accounts:
         except Busy as busy:
             raise TooManyAttempts(2) from busy
         user = None if found is None else self._registry.view.users.get(found[0])
-        if not fits or user is None or user.status != "active":
+        if not fits or user is None or user.status != "active" or (only and Role(user.role) not in only):
             await self._registry.do(Actor(id=found[0] if found else "unknown"), _note_refusal)
             raise SignInRefused
+        if await self._db.read(lambda conn: factors.is_on(conn, user.id)):
+            if not code:
+                raise CodeNeeded
+            now = self._clock.now_ns()
+            if not await self._db.write(lambda conn: factors.accept(conn, user.id, code, now), lane=Lane.NOW):
+                await self._registry.do(Actor(id=user.id), _note_refusal)
+                raise SignInRefused
         await self._attempts.succeeded(keys)
+        return await self.open(user, former_token=former_token)
+
+    async def open(self, user: User, *, former_token: str | None = None, terminal_id: str | None = None) -> SignIn:
+        """Start a session of somebody who was proven to be this person; raises SignInRefused for a disabled account."""
         token = secrets.token_urlsafe(32)
         former = None if former_token is None else _digest(former_token)
         actor = Actor(id=user.id, name=user.name, role=Role(user.role))
-        await self._registry.do(actor, _open_session, user_id=user.id, id_hash=_digest(token), former=former)
+        await self._registry.do(actor, _open_session, user_id=user.id, id_hash=_digest(token), former=former, terminal_id=terminal_id)
         session = await self.session(token)
         if session is None:
             raise SignInRefused  # disabled between the two
@@ -247,12 +284,12 @@ def end_sessions(tx: Tx, user_id: str) -> None:
     tx.emit("user.sessions_ended", user_id, {"id": user_id})
 
 
-def _open_session(tx: Tx, *, user_id: str, id_hash: bytes, former: bytes | None) -> None:
+def _open_session(tx: Tx, *, user_id: str, id_hash: bytes, former: bytes | None, terminal_id: str | None) -> None:
     user = _user(tx, user_id)
     if former is not None:
         _end(tx.conn, former)
-    values = (id_hash, user_id, user.role, tx.now_ns, tx.now_ns)
-    tx.conn.execute("INSERT INTO session (id_hash, user_id, role, created_ns, used_ns) VALUES (?,?,?,?,?)", values)
+    values = (id_hash, user_id, user.role, tx.now_ns, tx.now_ns, terminal_id)
+    tx.conn.execute("INSERT INTO session (id_hash, user_id, role, created_ns, used_ns, terminal_id) VALUES (?,?,?,?,?,?)", values)
     tx.conn.execute(
         "DELETE FROM session WHERE user_id = ?1 AND id_hash NOT IN"
         " (SELECT id_hash FROM session WHERE user_id = ?1 ORDER BY used_ns DESC, created_ns DESC LIMIT ?2)",
@@ -270,7 +307,7 @@ def _checked(tx: Tx, user: User, fields: dict[str, Any]) -> User:
     for name in fields.keys() - known:
         raise RegistryError("word.unknown", field=name[:40], allowed=", ".join(sorted(known)))
     user = replace(user, **fields)
-    check.word("role", user.role, [role.value for role in Role])
+    check.word("role", user.role, [role.value for role in Role if role is not Role.DISPLAY])
     check.word("lang", user.lang, LANGUAGES)
     check.word("status", user.status, ("active", "disabled"))
     return replace(

@@ -26,12 +26,12 @@ from gateway.events import Events
 from gateway.notify import outbox
 from gateway.ops import Ops
 from gateway.query import Parts, Query
-from gateway.registry import accounts, bindings, consents, credentials, limits, org, residents, tx
+from gateway.registry import accounts, bindings, consents, credentials, factors, limits, org, residents, terminals, tx
 from gateway.registry.accounts import Accounts
 from gateway.registry.passwords import Hasher
 from gateway.registry.registry import Registry
 from gateway.store import Database, Writer
-from gateway.vocabulary import SYSTEM, AlertKind, AlertView, Finding, Phase, Priority
+from gateway.vocabulary import SYSTEM, AlertKind, AlertView, Finding, Phase, Priority, Role
 
 COMPONENTS = (
     event_log.COMPONENT,
@@ -44,6 +44,8 @@ COMPONENTS = (
     deadletter.COMPONENT,
     links.COMPONENT,
     pins.COMPONENT,
+    factors.COMPONENT,
+    terminals.COMPONENT,
 )
 PASSWORD = "correct horse 42 battery"
 ORIGIN = "https://anxin.test"
@@ -91,7 +93,12 @@ class House:
     """Everything of one installation in a folder; `open` again on the same folder is a restart."""
 
     def __init__(
-        self, folder: Path, clock: Clock | None = None, settings: ApiSettings | None = None, routers: Sequence[APIRouter] = ()
+        self,
+        folder: Path,
+        clock: Clock | None = None,
+        settings: ApiSettings | None = None,
+        routers: Sequence[APIRouter] = (),
+        second_factor_roles: frozenset[Role] = frozenset(),
     ) -> None:
         self.folder = folder
         self.clock = clock or SystemClock()
@@ -115,7 +122,7 @@ class House:
         self.commands = Commands(
             CommandParts(
                 db=self.db, query=self.query, registry=self.registry, accounts=self.accounts, desk=self.desk, audit=self.audit,
-                clock=self.clock, ops=self.ops,
+                clock=self.clock, ops=self.ops, second_factor_roles=second_factor_roles,
             )
         )  # fmt: skip
         self.app: FastAPI = create_app(

@@ -9,13 +9,13 @@ from pathlib import Path
 from gateway import audit, events
 from gateway.events import Events
 from gateway.ops import Ops
-from gateway.registry import Registry, accounts, credentials, org, tx
+from gateway.registry import Registry, accounts, credentials, factors, org, tx
 from gateway.store import Database, Writer
 from gateway.vocabulary import Actor, Role
 from tests.support.fake_clock import FakeClock
 
 OPERATOR = Actor(id="U-op", name="Operator", role=Role.OPERATOR)
-COMPONENTS = (events.COMPONENT, tx.COMPONENT, credentials.COMPONENT, accounts.COMPONENT, audit.COMPONENT)
+COMPONENTS = (events.COMPONENT, tx.COMPONENT, credentials.COMPONENT, accounts.COMPONENT, factors.COMPONENT, audit.COMPONENT)
 
 
 class House:

@@ -39,6 +39,7 @@ def twin(subject: Subject, action: Action, scope: Scope | None, what: FieldClass
         Role.CAREGIVER: caregiver_may,
         Role.CLINICIAN: clinician_may,
         Role.OPERATOR: operator_may,
+        Role.DISPLAY: display_may,
     }
     return rules[subject.role](subject, action, scope, what, why)
 
@@ -97,6 +98,19 @@ def caregiver_may(subject: Subject, action: Action, scope: Scope, what: FieldCla
     if action is A.WRITE:
         return what is F.DEVICE or (person and what in (F.NOTES, F.CARE))
     return action is A.ACT and what is F.ALERTS
+
+
+def display_may(subject: Subject, action: Action, scope: Scope, what: FieldClass, why: Purpose) -> bool:
+    """A screen on the wall shows who is in its site now, how they are and who is called; it does nothing."""
+    if why is not Purpose.CARE or action is not A.READ:
+        return False
+    if kind_of(scope) == "whole":
+        return what is F.SYSTEM or everybodys_alert(subject, action, what)
+    if not mine(subject, scope):
+        return False
+    if kind_of(scope) == "person":
+        return scope.present and what in (F.IDENTITY, F.VITALS, F.ALERTS, F.LOCATION)
+    return what in (F.REGISTRY, F.STAFF, F.ALERTS, F.SYSTEM)
 
 
 def clinician_may(subject: Subject, action: Action, scope: Scope, what: FieldClass, why: Purpose) -> bool:
