@@ -27,6 +27,7 @@ from gateway.control import socket_path
 from gateway.core import MIB, Core
 from gateway.enrol import Enrolment
 from gateway.frames import Collector
+from gateway.health.runner import DeviceHealth
 from gateway.health_record import HealthRecord
 from gateway.histories import Histories
 from gateway.identity import Identity
@@ -35,13 +36,14 @@ from gateway.journal import Journal
 from gateway.ledger import Ledger
 from gateway.notify.outbox import Outbox
 from gateway.office import JOBS, OPERATOR, perform
+from gateway.office_devices import health_rows
 from gateway.ops import Ops
 from gateway.pairings import Pairings
 from gateway.processes import stop_signal, until
 from gateway.query import Parts, Query
 from gateway.standing import standing
 from gateway.standing_tests import StandingTests
-from gateway.store import Database
+from gateway.store import Database, StoreError
 from gateway.stream.rules import StreamConfig
 from gateway.stream.runner import COMPONENTS as STREAM_COMPONENTS
 from gateway.stream.runner import StreamRunner
@@ -115,6 +117,7 @@ class _Builder:
         self._stack = stack
         self._pairings = Pairings(core.registry)
         self._tasks: dict[str, asyncio.Task[Any]] = {}
+        self._health: DeviceHealth | None = None
 
     async def build(self) -> tuple[Gateway, asyncio.Task[None]]:
         """All parts, up; the task ends when one of them does, with its error."""
@@ -139,6 +142,7 @@ class _Builder:
         histories = await self._histories(journal)
         record = await asyncio.to_thread(HealthRecord.open, core, journal)
         self._stack.push_async_callback(record.close)
+        self._health = await self._devices(journal)
         identity = await self._identity(journal)
         intake = Intake(core.registry, journal, core.store, identity, clock, ops, given=config.mqtt.facts)
         ledger = Ledger(journal, identity, core.store)
@@ -147,6 +151,8 @@ class _Builder:
         await self._start_core(outbox, desk, runner, journal, identity)
         for name, work in (histories.work() | record.work()).items():
             self._task(name, work)
+        if self._health is not None:
+            self._task("devices", self._health.run())
         broker, doors = await self._mqtt_doors()
         self._task("intake", intake.run([http, http.calls, *doors, *self._ble_doors()]))
         for name, web in webs.items():
@@ -186,6 +192,16 @@ class _Builder:
         letters = await core.store.read(deadletter.numbered)
         await asyncio.to_thread(identity.catch_up, journal, hashes_of, letters)
         return identity
+
+    async def _devices(self, journal: Journal) -> DeviceHealth | None:
+        core = self._core
+        try:
+            health = await asyncio.to_thread(DeviceHealth.open, core.data_dir, journal, core.writer, core.clock, core.ops)
+        except StoreError as error:  # alarms do not wait for the states of devices
+            core.ops.fault("health.unusable", "devices.sqlite", reason=str(error))
+            return None
+        self._stack.push_async_callback(health.close)
+        return health
 
     async def _start_core(self, outbox: Outbox, desk: AlertDesk, runner: StreamRunner, journal: Journal, identity: Identity) -> None:
         core = self._core
@@ -253,6 +269,7 @@ class _Builder:
                 ops=core.ops,
                 ledger=ledger.summary,
                 history=lambda: histories.history,
+                devices=self._health,
                 burden_per_day=core.config.alerts.burden_per_day,
             )
         )
@@ -320,6 +337,11 @@ class _Builder:
 
         handlers = {name: partial(perform, core, name) for name in JOBS} | record.handlers()
         handlers |= self._pairings.handlers(OPERATOR)
+
+        async def health(_args: Mapping[str, Any]) -> list[dict[str, Any]]:
+            return health_rows(core.registry.view, {} if self._health is None else self._health.records, core.clock.now_ns())
+
+        handlers["devices.health"] = health
         handlers["drill"] = office_alarms.drill(desk, core)
         server = await serve_control(socket_path(core.data_dir), {**handlers, "status": status, "ledger": books, "deadletter.retry": retry})
         self._stack.callback(server.close)

@@ -11,8 +11,13 @@ from typing import Any
 from gateway import authority
 from gateway.clock import NS_PER_S
 from gateway.core import Core
+from gateway.health import file
+from gateway.health.record import Record
+from gateway.health.rows import row_of, urgency
 from gateway.registry import bindings, enrolment
 from gateway.registry.enrolment import Certificate
+from gateway.registry.view import RegistryView
+from gateway.store import Database
 from gateway.vocabulary import Actor
 
 OPERATOR = Actor(id="command-line", name="command line")
@@ -79,6 +84,27 @@ async def _revocations(core: Core) -> str | None:
     return str(await asyncio.to_thread(core.authority.write_revocations, rows))
 
 
+async def health(core: Core, _args: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """How devices were when the gateway last wrote it down; the running gateway answers by itself."""
+    path, now_ns = core.data_dir / "devices.sqlite", core.clock.now_ns()
+    if not path.exists():
+        return health_rows(core.registry.view, {}, now_ns)
+    database = await asyncio.to_thread(Database.open, path, core.writer, file.COMPONENTS)
+    try:
+        records = await database.read(lambda conn: file.load(conn, now_ns))
+    finally:
+        await database.close()
+    return health_rows(core.registry.view, records, now_ns)
+
+
+def health_rows(view: RegistryView, records: Mapping[str, Record], now_ns: int) -> list[dict[str, Any]]:
+    """Devices with how they are and how many seconds ago they spoke, those that need something first."""
+    rows = [row_of(view, device, records.get(device.id), now_ns) for device in view.devices.values() if device.status != "retired"]
+    for row in rows:
+        row["seen_s"] = None if row["last_seen_ms"] is None else round(now_ns / 1e9 - row["last_seen_ms"] / 1e3, 1)
+    return sorted(rows, key=urgency)
+
+
 def _day(t_ns: int) -> str:
     return datetime.fromtimestamp(t_ns // NS_PER_S, UTC).date().isoformat()
 
@@ -92,4 +118,7 @@ def shown(path: Path, now_ns: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-DEVICE_JOBS = {"devices.list": listed, "devices.enrol": enrol, "devices.know": know, "devices.revoke": revoke, "certs.device": certificate}
+DEVICE_JOBS = {
+    "devices.health": health, "devices.list": listed, "devices.enrol": enrol, "devices.know": know, "devices.revoke": revoke,
+    "certs.device": certificate,
+}  # fmt: skip

@@ -21,6 +21,7 @@ from gateway.api import (
     routes_alarms,
     routes_alerts,
     routes_clinic,
+    routes_devices,
     routes_entry,
     routes_family,
     routes_figures,
@@ -91,6 +92,7 @@ def create_app(
     problems.install(app)
     for module in (
         routes_session, routes_entry, routes_alerts, routes_ward, routes_registry, routes_pairing, routes_house,
+        routes_devices,
         routes_family, routes_clinic, routes_history,
         routes_alarms,
         routes_figures,

@@ -9,13 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from gateway.authority import DEVICE_DAYS, Authority, CertificateError
+from gateway.cli import watch
 from gateway.cli.say import Voice
 from gateway.cli.work import do
 from gateway.clock import SystemClock
 from gateway.config import ConfigError, load
 from gateway.office_devices import shown
 
-devices = typer.Typer(no_args_is_help=True, help="Devices: list, enrol, know, revoke. 设备。")
+devices = typer.Typer(callback=watch.devices, invoke_without_command=True)
 certs = typer.Typer(no_args_is_help=True, help="The house's certificates: init, show, renew, device. 证书。")
 Device = Annotated[str, typer.Argument(help="Device id. 设备号。")]
 

@@ -20,6 +20,7 @@ from gateway.query.asker import Asker, Missing, Reach, alert_scope, may, residen
 from gateway.query.burden import Burden
 from gateway.query.clinic import Clinic
 from gateway.query.curve import Curves
+from gateway.query.devices import Devices, DeviceStates
 from gateway.query.family import Family
 from gateway.query.feed import Feed
 from gateway.query.glucose import Glucose
@@ -54,6 +55,7 @@ class Parts:
     ledger: Callable[[], Awaitable[Mapping[str, Any]]] | None = None
     status: Callable[[], Mapping[str, Any]] | None = None  # extra members of the status
     history: Callable[[], Any] | None = None  # gateway.history.sqlite.History, asked anew each time
+    devices: Devices | None = None  # how devices are; None where nobody counts
     burden_per_day: float = 1.0  # alarms per resident-day that the ward can bear
 
 
@@ -72,6 +74,7 @@ class Query:
         self.glucose = Glucose(sight)
         self.alarms = Alarms(sight)
         self.burden = Burden(sight)
+        self.devices_health = DeviceStates(sight)
         self.feed = Feed(parts.events, parts.registry, self._present, parts.clock, self._faults)
 
     @property

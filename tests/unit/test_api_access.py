@@ -77,6 +77,8 @@ PASSES: dict[tuple[str, str], frozenset[str]] = {
     ("post", "/api/v1/residents/{resident_id}/merge"): OPERATORS,
     ("post", "/api/v1/residents/{resident_id}/{step}"): OPERATORS,
     ("get", "/api/v1/devices"): STAFF,
+    ("get", "/api/v1/devices/health"): STAFF,
+    ("get", "/api/v1/devices/{device_id}/health"): STAFF,
     ("post", "/api/v1/devices"): OPERATORS,
     ("post", "/api/v1/devices/{device_id}/retire"): OPERATORS,
     ("post", "/api/v1/devices/{device_id}/token"): OPERATORS,
