@@ -156,7 +156,7 @@ def test_empty_forbidden_and_stale_are_said(past_screens: Screens) -> None:
     page = past_screens.open("doctor", "/clinic?resident=nobody", WALL).page
     expect(page.locator("[data-refused]")).to_have_attribute("data-refused", "clinic.forbidden")
     page = past_screens.open("mei", "/clinic", WALL).page
-    expect(page.locator("[data-refused]")).to_have_attribute("data-refused", "role")
+    expect(page.locator("[data-nowhere]")).to_have_attribute("data-nowhere", "error.not_your_page")
     page = past_screens.open("doctor", "/login", WALL).page
     page.clock.install()
     page.goto(past_screens.ward.url + "/clinic")

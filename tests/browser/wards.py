@@ -63,7 +63,7 @@ def seed(gateway: Gateway, cadence_s: dict[str, float]) -> None:
     core = Core.open(gateway.data, clock, Ops())
     try:
         core.registry.do_sync(SYSTEM, _furnish, cadence_s, clock.now_ns() - 3600 * NS_PER_S)
-        for login, name, role in (*PEOPLE, ("fresh", "新来的", "caregiver")):
+        for login, name, role in (*PEOPLE, ("fresh", "新来的", "caregiver"), ("guard", "安管理", "admin")):
             reach: dict[str, Any] = {"resident_ids": ("wang",)} if role == "family" else {"site_ids": (SITE,)}
             staff = f"P-{login}" if login in STAFF else None
             _, password = core.accounts.create_sync(

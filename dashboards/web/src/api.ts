@@ -49,7 +49,7 @@ const id = encodeURIComponent;
 
 export const api = {
   me: () => call<Me>("GET", "/me"),
-  signIn: (user: string, password: string) => call<{ me: Me }>("POST", "/session", { user, password }),
+  signIn: (user: string, password: string, code: string) => call<{ me: Me }>("POST", "/session", { user, password, code }),
   signOut: () => call<unknown>("DELETE", "/session"),
   changePassword: (old: string, fresh: string) => call<unknown>("POST", "/me/password", { old, new: fresh }),
   language: (lang: string) => call<unknown>("POST", "/me/lang", { lang }),

@@ -1,16 +1,26 @@
+// Signing in: a password (and a code, where the account has a second factor), or a PIN on a phone of the house.
+import { useEffect } from "preact/hooks";
 import { useSignal } from "@preact/signals";
-import { api, Problem } from "./api";
+import { api, call, Problem } from "./api";
 import { LangSwitch } from "./header";
 import { t, tCode } from "./i18n";
+import { PinSignIn, type Person } from "./pin";
 
-function asProblem(caught: unknown): Problem {
+export function asProblem(caught: unknown): Problem {
   if (caught instanceof Problem) return caught;
   throw caught;
 }
 
-export function Login({ onDone }: { onDone: () => void }) {
+interface Ways {
+  terminal: { name: string } | null;
+  people: Person[];
+}
+
+function PasswordForm({ onDone }: { onDone: () => void }) {
   const user = useSignal("");
   const password = useSignal("");
+  const code = useSignal("");
+  const asked = useSignal(false);
   const error = useSignal<Problem | null>(null);
   const busy = useSignal(false);
   const submit = async (event: Event) => {
@@ -18,71 +28,61 @@ export function Login({ onDone }: { onDone: () => void }) {
     busy.value = true;
     error.value = null;
     try {
-      await api.signIn(user.value.trim(), password.value);
+      await api.signIn(user.value.trim(), password.value, code.value);
       onDone();
     } catch (caught) {
-      error.value = asProblem(caught);
+      const problem = asProblem(caught);
+      // Asking for the code is a step, not a mistake.
+      if (problem.code === "session.code_needed") asked.value = true;
+      else error.value = problem;
+      code.value = "";
       busy.value = false;
     }
   };
   return (
-    <main class="page">
-      <h1>{t("app.name")}</h1>
-      <p class="lead">{t("ui.tagline")}</p>
-      <form onSubmit={(event) => void submit(event)}>
+    <form onSubmit={(event) => void submit(event)}>
+      <label>
+        {t("session.user")}
+        <input name="user" maxLength={64} autocomplete="username" autocapitalize="none" spellcheck={false} value={user.value} onInput={(e) => (user.value = e.currentTarget.value)} required />
+      </label>
+      <label>
+        {t("session.password")}
+        <input name="password" maxLength={256} type="password" autocomplete="current-password" value={password.value} onInput={(e) => (password.value = e.currentTarget.value)} required />
+      </label>
+      {asked.value && (
         <label>
-          {t("session.user")}
-          <input name="user" maxLength={64} autocomplete="username" autocapitalize="none" spellcheck={false} value={user.value} onInput={(e) => (user.value = e.currentTarget.value)} required />
+          {t("session.code")}
+          <input name="code" maxLength={12} inputMode="numeric" autocomplete="one-time-code" ref={(field) => field?.focus()} value={code.value} onInput={(e) => (code.value = e.currentTarget.value)} required />
         </label>
-        <label>
-          {t("session.password")}
-          <input name="password" maxLength={256} type="password" autocomplete="current-password" value={password.value} onInput={(e) => (password.value = e.currentTarget.value)} required />
-        </label>
-        {error.value !== null && <p class="error" role="alert">{tCode(`error.${error.value.code}`, error.value.params)}</p>}
-        <button class="primary" type="submit" disabled={busy.value}>{t("session.sign_in")}</button>
-      </form>
-      <p class="links"><LangSwitch /> <a class="button" href="/m/login">{t("ui.plain_pages")}</a></p>
-      <p class="fine">{t("app.not_a_medical_alarm")}</p>
-    </main>
+      )}
+      {asked.value && error.value === null && <p role="status">{t("error.session.code_needed")}</p>}
+      {error.value !== null && <p class="error" role="alert">{tCode(`error.${error.value.code}`, error.value.params)}</p>}
+      <button class="primary" type="submit" disabled={busy.value}>{t("session.sign_in")}</button>
+    </form>
   );
 }
 
-// A one-time password opens nothing but this page.
-export function NewPassword({ onDone }: { onDone: () => void }) {
-  const old = useSignal("");
-  const fresh = useSignal("");
-  const again = useSignal("");
-  const error = useSignal("");
-  const submit = async (event: Event) => {
-    event.preventDefault();
-    error.value = fresh.value === again.value ? "" : t("ui.password.differ");
-    if (error.value !== "") return;
-    try {
-      await api.changePassword(old.value, fresh.value);
-      onDone();
-    } catch (caught) {
-      const problem = asProblem(caught);
-      error.value = tCode(`error.${problem.code}`, problem.params);
-    }
-  };
-  const field = (label: string, name: string, at: typeof old) => (
-    <label>
-      {label}
-      <input name={name} type="password" maxLength={256} autocomplete={name === "old" ? "current-password" : "new-password"} value={at.value} onInput={(e) => (at.value = e.currentTarget.value)} required />
-    </label>
-  );
+export function Login({ onDone }: { onDone: () => void }) {
+  const ways = useSignal<Ways | null>(null);
+  const withPassword = useSignal(false);
+  useEffect(() => {
+    // Not reaching the server is said by the form that is sent; without an answer there is the password.
+    call<Ways>("GET", "/session/ways").then((found) => (ways.value = found), () => (ways.value = { terminal: null, people: [] }));
+  }, []);
+  const people = ways.value?.people ?? [];
+  const pin = people.length > 0 && !withPassword.value;
   return (
     <main class="page">
-      <h1>{t("ui.password.title")}</h1>
-      <p class="lead">{t("ui.password.lead")}</p>
-      <form onSubmit={(event) => void submit(event)}>
-        {field(t("ui.password.old"), "old", old)}
-        {field(t("ui.password.fresh"), "new", fresh)}
-        {field(t("ui.password.again"), "again", again)}
-        {error.value !== "" && <p class="error" role="alert">{error.value}</p>}
-        <button class="primary" type="submit">{t("ui.password.save")}</button>
-      </form>
-      <p class="links"><LangSwitch /></p>
+      <h1>{t("app.name")}{ways.value?.terminal != null && <> · {ways.value.terminal.name}</>}</h1>
+      <p class="lead">{t("ui.tagline")}</p>
+      {pin ? <PinSignIn people={people} onDone={onDone} /> : <PasswordForm onDone={onDone} />}
+      {people.length > 0 && (
+        <p class="links">
+          <button type="button" onClick={() => (withPassword.value = !withPassword.value)}>{t(pin ? "entry.with_password" : "entry.with_pin")}</button>
+        </p>
+      )}
+      <p class="links"><LangSwitch /> <a class="button" href="/m/login">{t("ui.plain_pages")}</a></p>
+      <p class="fine">{t("app.not_a_medical_alarm")}</p>
     </main>
   );
 }

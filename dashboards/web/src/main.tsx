@@ -4,7 +4,7 @@ import { render } from "preact";
 import { api, Problem } from "./api";
 import { chosen, lang, setLang, t } from "./i18n";
 import { toLogin } from "./load";
-import { Login, NewPassword } from "./login";
+import { Login } from "./login";
 import { Nowhere } from "./nowhere";
 import { homeOf, PAGES } from "./pages";
 import { me, queue } from "./state";
@@ -49,14 +49,21 @@ async function start(): Promise<void> {
     render(<Login onDone={() => location.assign("/")} />, root);
     return;
   }
+  if (location.pathname === "/terminal") {
+    const { BecomeTerminal } = await import("./terminal");
+    render(<BecomeTerminal />, root);
+    return;
+  }
   render(<Loading />, root);
   const who = await whoAmI();
   me.value = who;
   if (chosen() === null && (who.lang === "zh" || who.lang === "en")) setLang(who.lang, false);
   if (who.must_change_password) {
+    const { NewPassword } = await import("./password");
     render(<NewPassword onDone={() => location.reload()} />, root);
     return;
   }
+  if (who.must_set_factor && location.pathname !== "/account") return location.assign("/account");
   if (location.pathname === "/") history.replaceState(null, "", homeOf(who) + location.search);
   const page = PAGES.find((entry) => entry.path === location.pathname);
   if (page === undefined) return void render(<Nowhere who={who} word="error.no_such_page" />, root);

@@ -11,11 +11,13 @@ export interface PageEntry {
 }
 
 export const PAGES: readonly PageEntry[] = [
-  { path: "/wall", word: "ui.wall", roles: ["caregiver", "clinician"], load: async (who) => (await import("./ward")).wardPage(who, false) },
+  { path: "/wall", word: "ui.wall", roles: ["caregiver", "clinician", "display"], load: async (who) => (await import("./ward")).wardPage(who, false) },
   { path: "/phone", word: "ui.tab.queue", roles: ["caregiver", "clinician", "operator"], load: async (who) => (await import("./ward")).wardPage(who, true) },
   { path: "/clinic", word: "ui.page.clinic", roles: ["clinician"], load: async () => (await import("./clinic")).clinicPage() },
   { path: "/family", word: "ui.page.family", roles: ["family"], load: async () => (await import("./family")).familyPage() },
   { path: "/house", word: "ui.page.house", roles: ["operator", "admin"], load: async () => (await import("./roles")).rolePage() },
+  { path: "/terminals", word: "ui.page.terminals", roles: ["operator", "admin"], load: async () => (await import("./terminals")).terminalsPage() },
+  { path: "/account", word: "ui.page.account", roles: ["caregiver", "clinician", "family", "operator", "admin"], load: async () => (await import("./account")).accountPage() },
 ];
 
 export function mayOpen(who: Me): PageEntry[] {
@@ -25,5 +27,5 @@ export function mayOpen(who: Me): PageEntry[] {
 // Where "/" leads: the page that fits the person and the screen.
 export function homeOf(who: Me): string {
   if (who.role === "caregiver") return who.sites.length === 0 ? "/house" : innerWidth < 800 ? "/phone" : "/wall";
-  return { clinician: "/clinic", family: "/family", operator: "/house", admin: "/house" }[who.role];
+  return { clinician: "/clinic", family: "/family", operator: "/house", admin: "/house", display: "/wall" }[who.role];
 }
