@@ -41,6 +41,7 @@ from gateway.ops import Ops
 from gateway.pairings import Pairings
 from gateway.processes import stop_signal, until
 from gateway.query import Parts, Query
+from gateway.returns import Returns
 from gateway.standing import standing
 from gateway.standing_tests import StandingTests
 from gateway.store import Database, StoreError
@@ -212,6 +213,7 @@ class _Builder:
         self._task("audit", core.audit.run(core.store))
         self._task("ticks", chores.ticks(journal, core.events, core.clock, core.ops))
         self._task("retention", chores.retention(journal, core.clock, core.ops))
+        self._task("returns", Returns(core.store, core.registry, desk, core.clock, core.ops).run())
         if core.config.standing_tests.enabled:
             tests = StandingTests(core.store, core.registry, desk, core.clock, core.ops, outbox.names, office_alarms.plan_of(core))
             self._task("standing-tests", tests.run())

@@ -28,6 +28,7 @@ from gateway.api import (
     routes_history,
     routes_house,
     routes_pairing,
+    routes_people,
     routes_registry,
     routes_session,
     routes_ward,
@@ -96,6 +97,7 @@ def create_app(
         routes_family, routes_clinic, routes_history,
         routes_alarms,
         routes_figures,
+        routes_people,
     ):  # fmt: skip
         app.include_router(module.router, prefix=API)
     for router in machine_routers:
@@ -121,7 +123,7 @@ def _with_middleware(app: FastAPI, settings: ApiSettings) -> None:
     origin = f"{url.scheme}://{url.netloc}" if url.scheme and url.netloc else None
     cookie = LAN_COOKIE if settings.http_lan else TLS_COOKIE
     # The last one added is the first to see a request.
-    app.add_middleware(BodyGuard, machine_prefixes=machine, form_prefix="/m/")
+    app.add_middleware(BodyGuard, machine_prefixes=machine, form_prefix="/m/", tables_path=f"{API}/house/import")
     app.add_middleware(SameOrigin, public_origin=origin, cookie_name=cookie, machine_prefixes=machine)
     app.add_middleware(SecurityHeaders, tls=not settings.http_lan, plain_prefix="/m/")
 

@@ -14,6 +14,7 @@ from gateway.api.strictjson import BadJson, loads
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 JSON_LIMIT_BYTES = 64 * 1024
 MACHINE_LIMIT_BYTES = 1024 * 1024  # the device door has its own, lower limit; this is only a ceiling
+TABLES_LIMIT_BYTES = 2 * 1024 * 1024  # CSV files of a whole house
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 _SPA_CSP = (
@@ -58,8 +59,9 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 class BodyGuard:
     """Reads a bounded body once; JSON that is malformed, ambiguous or not finite ends here."""
 
-    def __init__(self, app: ASGIApp, *, machine_prefixes: Iterable[str], form_prefix: str) -> None:
+    def __init__(self, app: ASGIApp, *, machine_prefixes: Iterable[str], form_prefix: str, tables_path: str = "") -> None:
         self._app = app
+        self._tables_path = tables_path
         self._machine_prefixes = tuple(machine_prefixes)
         self._form_prefix = form_prefix
 
@@ -70,6 +72,8 @@ class BodyGuard:
             return
         machine = scope["path"].startswith(self._machine_prefixes) if self._machine_prefixes else False
         limit = MACHINE_LIMIT_BYTES if machine else JSON_LIMIT_BYTES
+        if self._tables_path and scope["path"] == self._tables_path:
+            limit = TABLES_LIMIT_BYTES
         headers = Headers(scope=scope)
         declared = headers.get("content-length", "0")
         if not declared.isascii() or not declared.isdigit() or int(declared[:18]) > limit:

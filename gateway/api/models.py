@@ -174,6 +174,7 @@ class StepBody(Body):
     room: Id | None = None
     bed: Id | None = None
     at_ms: Ms | None = None
+    back_ms: Ms | None = None  # of an absence: when the person is expected back
     reason: Note = ""
 
 

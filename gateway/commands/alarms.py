@@ -67,6 +67,11 @@ class AlarmCommands:
         """The installation's own policies, of the configuration."""
         return self._parts.desk.base
 
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Ways by which people can be told."""
+        return tuple(self._parts.desk.channels)
+
     def check_policy(self, asker: Asker, raw: Fields) -> dict[str, Any]:
         """What saving the policy would mean: errors, steps that reach nobody at some hour of the coming week, empty targets."""
         view, now_ns = self._parts.registry.view, self._parts.clock.now_ns()

@@ -18,6 +18,7 @@ from gateway.commands.alarms import AlarmCommands
 from gateway.commands.entry import EntryCommands, EntryParts
 from gateway.commands.links import LinkDoor, LinkParts
 from gateway.commands.pairing import PairingCommands
+from gateway.commands.people import PeopleCommands
 from gateway.commands.refusal import Kind, Refusal
 from gateway.commands.registry import RegistryCommands, must, must_device, must_site
 from gateway.ops import Ops
@@ -87,6 +88,7 @@ class Commands:
         self._looks = Looks(parts.db, parts.audit, parts.clock, parts.ops)
         self.registry = RegistryCommands(self._do)
         self.alarms = AlarmCommands(parts, self._do)
+        self.people = PeopleCommands(parts, self._do, _refusing)
         self.pins = Pins(parts.db, parts.clock, parts.audit, parts.accounts.hasher)
         self.entry = EntryCommands(
             EntryParts(db=parts.db, registry=parts.registry, accounts=parts.accounts, pins=self.pins, clock=parts.clock), self._do

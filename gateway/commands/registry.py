@@ -66,7 +66,7 @@ def _same_site(asker: Asker, view: RegistryView, former: Any) -> None:
 _PLACE = frozenset({"site", "zone", "room", "bed"})
 _STEP_FIELDS = {
     "move": _PLACE | {"at_ns"},
-    "away": frozenset({"at_ns", "reason"}),
+    "away": frozenset({"at_ns", "back_ns", "reason"}),
     "back": frozenset({"at_ns"}),
     "discharge": frozenset({"at_ns", "reason"}),
     "died": frozenset({"at_ns"}),

@@ -25,6 +25,7 @@ from gateway.query.family import Family
 from gateway.query.feed import Feed
 from gateway.query.glucose import Glucose
 from gateway.query.looks import Looks
+from gateway.query.people import People
 from gateway.query.records import Records
 from gateway.query.refusal import Unavailable
 from gateway.query.shape import NS_PER_MS, alert_json, plain
@@ -75,6 +76,7 @@ class Query:
         self.alarms = Alarms(sight)
         self.burden = Burden(sight)
         self.devices_health = DeviceStates(sight)
+        self.people = People(sight)
         self.feed = Feed(parts.events, parts.registry, self._present, parts.clock, self._faults)
 
     @property

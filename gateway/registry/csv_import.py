@@ -15,6 +15,7 @@ from gateway.registry.tx import Tx
 from gateway.vocabulary import Actor
 
 REPORTED_ERRORS = 1000
+REPORTED_ROWS = 2000
 _IN_HEADER = ("csv.header", "csv.unknown_column", "csv.double_column")
 _COLUMN_OF = {"at": "admitted_at"}  # fields of commands that a file calls otherwise
 
@@ -31,6 +32,15 @@ class RowError:
     def message(self, lang: str) -> str:
         """Sentence in `lang` ("zh" or "en")."""
         return self.error.message(lang)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowFate:
+    """What becomes of one row that can be taken: created, changed or unchanged."""
+
+    file: str
+    line: int
+    fate: str
 
 
 @dataclass(slots=True)
@@ -50,6 +60,7 @@ class Report:
     errors: list[RowError] = field(default_factory=list)
     omitted: int = 0  # errors beyond those listed
     counts: dict[str, Counts] = field(default_factory=dict)
+    rows: list[RowFate] = field(default_factory=list)  # the first REPORTED_ROWS that can be taken
 
     @property
     def ok(self) -> bool:
@@ -169,5 +180,7 @@ def _apply(tx: Tx, tables: Mapping[str, tuple[str, list[Row]]], report: Report) 
                 report.add(name, row.line, column, refusal)
             else:
                 setattr(counts, result, getattr(counts, result) + 1)
+                if len(report.rows) < REPORTED_ROWS:
+                    report.rows.append(RowFate(file=name, line=row.line, fate=result))
     files = [name for name, _ in tables.values()]
     report.errors.sort(key=lambda error: (files.index(error.file) if error.file in files else -1, error.line))

@@ -86,6 +86,7 @@ class Resident:
     code: str = ""  # the house's own number, unique among residents
     birth_date: str | None = None  # "1941-05-17"
     sex: str | None = None  # "female", "male", "other"; None = not entered
+    back_ns: int | None = None  # of somebody who is away: when he or she is expected back; None = nobody knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,9 +78,15 @@ def move(
     return row
 
 
-def away(tx: Tx, resident: str, *, at_ns: int | None = None, reason: str = "") -> Resident:
-    """Leave for a while (hospital, outing, family); the bed stays this person's, and no data are expected. A call pages as ever."""
-    return _status(tx, _present(tx, resident), "away", "resident.away", at_ns, reason)
+def away(tx: Tx, resident: str, *, at_ns: int | None = None, back_ns: int | None = None, reason: str = "") -> Resident:
+    """Leave for a while (hospital, outing, family); the bed stays this person's, and no data are expected. A call pages as ever.
+
+    `back_ns` is when the person is expected back; entered again, an absence gets another date.
+    """
+    row = _present(tx, resident)
+    if back_ns is not None and back_ns <= max(tx.now_ns, at_ns or 0):
+        raise RegistryError("expiry.past", field="back")
+    return _status(tx, replace(row, back_ns=back_ns), "away", "resident.away", at_ns, reason)
 
 
 def back(tx: Tx, resident: str, *, at_ns: int | None = None) -> Resident:
@@ -88,7 +94,7 @@ def back(tx: Tx, resident: str, *, at_ns: int | None = None) -> Resident:
     row = _present(tx, resident)
     if row.status != "away":
         raise ConflictError("resident.status", status=row.status)
-    return _status(tx, row, "admitted", "resident.moved", at_ns)
+    return _status(tx, replace(row, back_ns=None), "admitted", "resident.moved", at_ns)
 
 
 def discharge(tx: Tx, resident: str, *, at_ns: int | None = None, reason: str = "") -> Resident:
@@ -116,7 +122,10 @@ def merge(tx: Tx, resident: str, into: str, *, reason: str = "") -> Resident:
         if not tx.view.limits_of(target.id, None, limit.quantity):
             version = tx.view.limit_version(target.id, None, limit.quantity) + 1
             tx.put("limit.set", replace(limit, id=tx.new_id(), resident_id=target.id, version=version), origin_id=limit.id)
-    row = replace(row, status="merged", merged_into=target.id, code="")
+    home = tx.view.homes.get(row.id)
+    if home is not None and target.id not in tx.view.homes:
+        tx.put("home.set", replace(home, id=target.id, resident_id=target.id))
+    row = replace(row, status="merged", merged_into=target.id, code="", back_ns=None)
     tx.put("resident.merged", row, at_ns=_when(tx, row.id, None), reason=check.text("reason", reason, limit=check.NOTE_LIMIT, empty=True))
     return target
 
@@ -210,6 +219,6 @@ def _leave(tx: Tx, resident: str, status: str, kind: str, at_ns: int | None, rea
     when = _when(tx, row.id, at_ns)
     bindings.end_all(tx, resident_id=row.id, at_ns=when)
     # What was observed belongs to the stay; nobody has looked at the person since.
-    row = replace(row, status=status, consciousness=None, on_oxygen=None)
+    row = replace(row, status=status, consciousness=None, on_oxygen=None, back_ns=None)
     tx.put(kind, row, at_ns=when, reason=check.text("reason", reason, limit=check.NOTE_LIMIT, empty=True))
     return row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -57,12 +57,17 @@ def on_shift(view: Duty, site_id: str, staff_id: str, t_ns: int) -> bool:
 def serving(view: Duty, site_id: str, zone_id: str | None, t_ns: int) -> Iterator[tuple[str, str]]:
     """(staff id, role) of everybody on duty: the rota, with those who swapped, without the absent, with those who came in addition."""
     tz = _zone(view, site_id)
+    yield from with_exceptions(view, site_id, zone_id, (row for row in rows_of(view, site_id, zone_id) if covers(row, tz, t_ns)), t_ns)
+
+
+def with_exceptions(view: Duty, site_id: str, zone_id: str | None, running: Iterable[RotaRow], t_ns: int) -> Iterator[tuple[str, str]]:
+    """(staff id, role) of those who serve at `t_ns` where these rows of the rota run then."""
     now = [row for row in view.overrides.values() if row.site_id == site_id and row.from_ns <= t_ns < row.until_ns]
     absent = {row.staff_id for row in now if row.kind == "absent"}
     instead = {row.for_staff_id: row.staff_id for row in now if row.kind == "swap"}
-    for row in _rows(view, site_id, zone_id):
+    for row in running:
         person = instead.get(row.staff_id, row.staff_id)
-        if person not in absent and _active(view, person) and covers(row, tz, t_ns):
+        if person not in absent and _active(view, person):
             yield person, row.role
     for extra in now:
         here = zone_id is None or extra.zone_id is None or extra.zone_id == zone_id
@@ -82,7 +87,7 @@ def away(view: Duty, site_id: str, staff_id: str, t_ns: int) -> bool:
 
 def rostered(view: Duty, site_id: str, zone_id: str | None, role: str) -> tuple[str, ...]:
     """Staff ids that have a shift with `role` in the zone at any time, on duty now or not."""
-    return tuple(sorted({row.staff_id for row in _rows(view, site_id, zone_id) if row.role == role}))
+    return tuple(sorted({row.staff_id for row in rows_of(view, site_id, zone_id) if row.role == role}))
 
 
 def roles(view: Duty, site_id: str) -> frozenset[str]:
@@ -97,13 +102,20 @@ def covers(row: RotaRow, tz: ZoneInfo, t_ns: int) -> bool:
     return any(start <= t_ns < end for start, end in _shifts(row, tz, today - _DAY, today))
 
 
+def shifts_between(view: Duty, row: RotaRow, from_ns: int, until_ns: int) -> list[tuple[int, int]]:
+    """(start_ns, end_ns) of the row's shifts that touch [from, until), in order."""
+    tz = _zone(view, row.site_id)
+    first, last = _local_date(tz, from_ns) - _DAY, _local_date(tz, until_ns)
+    return [span for span in _shifts(row, tz, first, last) if span[1] > from_ns and span[0] < until_ns]
+
+
 def next_change_ns(view: Duty, site_id: str, t_ns: int) -> int | None:
     """The next start or end of any shift or exception of the site after `t_ns`; None if it has none."""
     tz = _zone(view, site_id)
     today = _local_date(tz, t_ns)
     edges = (
         edge
-        for row in _rows(view, site_id, None)
+        for row in rows_of(view, site_id, None)
         for shift in _shifts(row, tz, today - _DAY, today + _HORIZON_DAYS * _DAY)
         for edge in shift
         if edge > t_ns
@@ -165,7 +177,8 @@ def _active(view: Duty, staff_id: str) -> bool:
     return person is not None and person.status == "active"
 
 
-def _rows(view: Duty, site_id: str, zone_id: str | None) -> Iterator[RotaRow]:
+def rows_of(view: Duty, site_id: str, zone_id: str | None) -> Iterator[RotaRow]:
+    """Rows of a site's active staff that hold in the zone (all of them for zone None)."""
     for row in view.rota.values():
         person = view.staff.get(row.staff_id)
         if row.site_id != site_id or person is None or person.status != "active":

@@ -117,6 +117,21 @@ PASSES: dict[tuple[str, str], frozenset[str]] = {
     ("post", "/api/v1/users"): frozenset({"admin"}),
     ("post", "/api/v1/users/{user_id}/disable"): frozenset({"admin"}),
     ("get", "/api/v1/audit"): frozenset({"admin"}),
+    ("get", "/api/v1/house/residents"): OPERATORS,
+    ("get", "/api/v1/house/residents/{resident_id}"): OPERATORS,
+    ("get", "/api/v1/house/residents/{resident_id}/merge"): OPERATORS,
+    ("post", "/api/v1/house/residents/{resident_id}/correct"): OPERATORS,
+    ("get", "/api/v1/house/beds"): OPERATORS | {"admin"},
+    ("get", "/api/v1/house/staff"): OPERATORS | {"admin"},
+    ("post", "/api/v1/house/staff/{staff_id}/retire"): OPERATORS | {"admin"},
+    ("get", "/api/v1/house/week"): STAFF,
+    ("get", "/api/v1/house/choices"): STAFF,
+    ("get", "/api/v1/house/grantees"): OPERATORS,
+    ("post", "/api/v1/house/import"): OPERATORS,
+    ("get", "/api/v1/house/import/{table}"): OPERATORS | {"admin"},
+    ("get", "/api/v1/policies/{policy_id}/versions"): STAFF,
+    ("post", "/api/v1/users/{user_id}"): frozenset({"admin"}),
+    ("post", "/api/v1/users/{user_id}/reset"): frozenset({"admin"}),
     ("get", "/api/v1/figures"): OPERATORS | {"admin"},
     ("get", "/api/v1/figures.csv"): OPERATORS | {"admin"},
 }
@@ -154,6 +169,7 @@ FOREIGN_BODY: dict[tuple[str, str], dict[str, Any]] = {
         "resident": "zhou", "grantee": "u-son", "classes": ["vitals"], "until_ms": 4_000_000_000_000, "giver": "x",
     },
     ("post", "/api/v1/residents/{resident_id}/observe"): {"on_oxygen": True},
+    ("post", "/api/v1/house/residents/{resident_id}/correct"): {"name": "x"},
     ("post", "/api/v1/residents/{resident_id}/merge"): {"into": "wang", "reason": "x"},
     ("post", "/api/v1/residents/{resident_id}/{step}"): {},
     ("post", "/api/v1/limits/{limit_id}/end"): {"reason": "x"},
@@ -164,10 +180,13 @@ FOREIGN_QUERY: dict[tuple[str, str], dict[str, Any]] = {
     ("get", "/api/v1/wall"): {"site": "far"},
     ("get", "/api/v1/duty"): {"site": "far"},
     ("get", "/api/v1/handover"): {"site": "far"},
+    ("get", "/api/v1/house/week"): {"site": "far"},
+    ("get", "/api/v1/house/residents/{resident_id}/merge"): {"into": "wang"},
     ("get", "/api/v1/calls"): {"site": "far"},
     ("get", "/api/v1/residents/{resident_id}/why"): {"at_ms": 0},
 }
 OWN_QUERY = {"/api/v1/wall": {"site": "care"}, "/api/v1/duty": {"site": "care"}, "/api/v1/handover": {"site": "care"},
+             "/api/v1/house/week": {"site": "care"},
              "/api/v1/alerts": {"state": "all"}}  # fmt: skip
 NOT_LISTS = ("/api/v1/stream", "/api/v1/ledger", "/api/v1/deadletters")
 # Routes with a parameter or a body but without anybody's data behind it.
@@ -177,7 +196,9 @@ NOT_ABOUT_PEOPLE = {
     ("post", "/api/v1/users/{user_id}/second-factor/end"),
     ("post", "/api/v1/me/password"), ("post", "/api/v1/me/lang"), ("post", "/api/v1/registry/staff"),
     ("post", "/api/v1/users"),
-    ("post", "/api/v1/users/{user_id}/disable"), ("get", "/api/v1/deadletters/{letter_id}"),
+    ("post", "/api/v1/users/{user_id}/disable"), ("post", "/api/v1/users/{user_id}"), ("post", "/api/v1/users/{user_id}/reset"),
+    ("post", "/api/v1/house/import"), ("get", "/api/v1/house/import/{table}"), ("post", "/api/v1/house/staff/{staff_id}/retire"),
+    ("get", "/api/v1/deadletters/{letter_id}"),
     ("post", "/api/v1/deadletters/{letter_id}/retry"), ("post", "/api/v1/registry/rota/{rota_id}/end"),
 }  # fmt: skip
 
