@@ -113,13 +113,13 @@ def restore(archive: Path, folder: Path, *, progress: Progress | None = None) ->
 
 def prune(target: Path, keep: tuple[int, int, int] = KEEP) -> tuple[str, ...]:
     """Remove archives beyond the newest of the last `keep` days, weeks and months; returns the removed names."""
-    everything = _found(target)
+    everything = found(target)
     with_history = [one for one in everything if _has_history(one[2])]
-    found = [one for one in everything if not _has_history(one[2])]
+    without = [one for one in everything if not _has_history(one[2])]
     kept = {path for _, _, path in with_history[:KEEP_HISTORY]}
     for count, period in zip(keep, ("%Y-%m-%d", "%G-%V", "%Y-%m"), strict=True):
         newest: dict[str, Path] = {}
-        for stamp, _, path in found:
+        for stamp, _, path in without:
             newest.setdefault(stamp.strftime(period), path)
         kept.update(list(newest.values())[:count])
     removed = [path for _, _, path in everything if path not in kept]
@@ -130,18 +130,18 @@ def prune(target: Path, keep: tuple[int, int, int] = KEEP) -> tuple[str, ...]:
 
 def history_age_s(target: Path, now_ns: int) -> float | None:
     """How old the newest archive with the history is; None without one."""
-    stamps = [stamp for stamp, _, path in _found(target) if _has_history(path)]
+    stamps = [stamp for stamp, _, path in found(target) if _has_history(path)]
     return now_ns / NS_PER_S - stamps[0].timestamp() if stamps else None
 
 
-def _found(target: Path) -> list[tuple[datetime, int, Path]]:
+def found(target: Path) -> list[tuple[datetime, int, Path]]:
     """(moment, number within the second, path) of the archives in a folder, newest first."""
-    found: list[tuple[datetime, int, Path]] = []
+    rows: list[tuple[datetime, int, Path]] = []
     for path in target.iterdir() if target.is_dir() else ():
         if match := _NAME.fullmatch(path.name):
             stamp = datetime.strptime(match[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
-            found.append((stamp, int((match[2] or "-1")[1:]), path))
-    return sorted(found, reverse=True)
+            rows.append((stamp, int((match[2] or "-1")[1:]), path))
+    return sorted(rows, reverse=True)
 
 
 def _has_history(path: Path) -> bool:
@@ -154,7 +154,7 @@ def _history_beside(archive: Path) -> Path | None:
     if match is None:
         return None
     moment = datetime.strptime(match[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
-    return next((path for stamp, _, path in _found(archive.parent) if _has_history(path) and stamp <= moment), None)
+    return next((path for stamp, _, path in found(archive.parent) if _has_history(path) and stamp <= moment), None)
 
 
 def _safe(name: str) -> PurePosixPath:

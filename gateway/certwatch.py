@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from gateway.authority import CertificateError, days_left
 from gateway.clock import Clock
@@ -38,6 +39,16 @@ class CertificateWatch:
                 self._seen[name] = now
                 if name in self._renewed:
                     self._renewed[name]()
+
+    def standing(self) -> list[dict[str, Any]]:
+        """Each certificate with the days that it has left; None = it cannot be read."""
+        return [{"name": name, "days": self._days(path)} for name, path in self._files.items()]
+
+    def _days(self, path: Path) -> int | None:
+        try:
+            return days_left(path, self._clock.now_ns())
+        except CertificateError:
+            return None
 
     def _judge(self, name: str, path: Path) -> None:
         try:

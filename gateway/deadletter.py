@@ -110,6 +110,22 @@ def counts(conn: apsw.Connection) -> dict[str, int]:
     return dict(conn.execute("SELECT reason, count FROM deadletter_count ORDER BY count DESC"))
 
 
+def since(conn: apsw.Connection, t_ns: int) -> tuple[int, int]:
+    """(letters that are kept, those of them that came after `t_ns`)."""
+    kept, late = conn.execute("SELECT count(*), count(*) FILTER (WHERE t_ns > ?) FROM deadletter", (t_ns,)).fetchone() or (0, 0)
+    return int(kept), int(late)
+
+
+def kept(conn: apsw.Connection) -> dict[str, int]:
+    """How many are kept, by reason, most first."""
+    return dict(conn.execute("SELECT reason, count(*) AS n FROM deadletter GROUP BY reason ORDER BY n DESC, reason"))
+
+
+def of_reason(conn: apsw.Connection, reason: str, limit: int) -> list[int]:
+    """Ids of the letters of a reason that were not tried lately, oldest first."""
+    return [int(row[0]) for row in conn.execute("SELECT id FROM deadletter WHERE reason = ? ORDER BY id LIMIT ?", (reason, limit))]
+
+
 def listing(conn: apsw.Connection, *, limit: int = 100, before: int | None = None, reason: str | None = None) -> list[StoredLetter]:
     """Newest first."""
     return [_letter(row) for row in conn.execute(_LISTING, (before, reason, limit))]

@@ -15,6 +15,7 @@ from gateway import chores, deadletter, mqtt_doors, office_alarms, systemd
 from gateway.alarm_path import alarm_path, watchdog
 from gateway.alerts.desk import AlertDesk
 from gateway.api.app import ApiSettings, close_streams, create_app
+from gateway.backups import Backups
 from gateway.broker import Broker, BrokerError
 from gateway.certwatch import CertificateWatch
 from gateway.clock import SystemClock
@@ -35,13 +36,14 @@ from gateway.intake import Intake, hashes_of
 from gateway.journal import Journal
 from gateway.ledger import Ledger
 from gateway.notify.outbox import Outbox
-from gateway.office import JOBS, OPERATOR, perform
+from gateway.office import JOBS, OPERATOR, backup_folder, make_backup, perform
 from gateway.office_devices import health_rows
 from gateway.ops import Ops
 from gateway.pairings import Pairings
 from gateway.processes import stop_signal, until
 from gateway.query import Parts, Query
 from gateway.returns import Returns
+from gateway.setups import Setups
 from gateway.standing import standing
 from gateway.standing_tests import StandingTests
 from gateway.store import Database, StoreError
@@ -117,6 +119,10 @@ class _Builder:
         self._core = core
         self._stack = stack
         self._pairings = Pairings(core.registry)
+        self._setups = Setups(core.registry, core.clock)
+        folder = backup_folder(core)
+        self._backups = Backups(folder, partial(make_backup, core, folder), core.config.backup.every_s, core.clock, core.ops)
+        self._certificate_watch: CertificateWatch | None = None
         self._tasks: dict[str, asyncio.Task[Any]] = {}
         self._health: DeviceHealth | None = None
 
@@ -148,7 +154,7 @@ class _Builder:
         intake = Intake(core.registry, journal, core.store, identity, clock, ops, given=config.mqtt.facts)
         ledger = Ledger(journal, identity, core.store)
         http = HttpCollector(clock, core.tokens.verify)
-        webs = self._webs(desk, runner, histories, intake, ledger, http, listener, url)
+        webs = self._webs(journal, desk, runner, histories, intake, ledger, http, listener, url)
         await self._start_core(outbox, desk, runner, journal, identity)
         for name, work in (histories.work() | record.work()).items():
             self._task(name, work)
@@ -161,8 +167,10 @@ class _Builder:
             self._stack.push_async_callback(web.stop)
             self._task(name, web.wait())
         await self._control(journal, runner, intake, ledger, histories, record, desk, started_ns)
-        self._task("certificates", self._certificates(broker, webs).run())
-        self._task("backups", chores.backups(lambda: perform(core, "backup", {}), config.backup.every_s, clock, ops))
+        self._certificate_watch = self._certificates(broker, webs)
+        self._task("certificates", self._certificate_watch.run())
+        self._stack.push_async_callback(self._backups.close)
+        self._task("backups", chores.backups(self._backups.due, config.backup.every_s, clock, ops))
         ended = asyncio.create_task(chores.first_to_end(self._tasks), name="first-to-end")
         self._stack.callback(ended.cancel)
         return Gateway(core=core, journal=journal, broker=broker, desk=desk, url=url), ended
@@ -245,11 +253,13 @@ class _Builder:
 
         made = door(core.config.ble, core.registry, core.store, core.clock, core.ops)
         self._pairings.desk = made.parts.pairings
+        self._setups.air, self._setups.forget = made.parts.air, made.forget
         self._stack.push_async_callback(made.close)
         return [made, made.calls]
 
     def _webs(
         self,
+        journal: Journal,
         desk: AlertDesk,
         runner: StreamRunner,
         histories: Histories,
@@ -273,6 +283,9 @@ class _Builder:
                 history=lambda: histories.history,
                 devices=self._health,
                 burden_per_day=core.config.alerts.burden_per_day,
+                recent=journal.recent,
+                backups=self._backups,
+                certificates=lambda: [] if self._certificate_watch is None else self._certificate_watch.standing(),
             )
         )
         commands = Commands(
@@ -287,6 +300,8 @@ class _Builder:
                 ops=core.ops,
                 pairings=self._pairings,
                 second_factor_roles=frozenset(Role(word) for word in core.config.web.second_factor),
+                setups=self._setups,
+                backups=self._backups,
                 retry_dead_letter=lambda letter: _retry(core, intake, letter),
             )
         )

@@ -212,20 +212,24 @@ async def ehr_send(core: Core, args: Mapping[str, Any]) -> Any:
 
 async def backup(core: Core, args: Mapping[str, Any]) -> dict[str, Any]:
     """An archive of the store with its keys, the history as asked for (else when it is due); old ones are thinned out."""
-    target = core.config.backup.folder or core.data_dir / "backups"
-    if args.get("folder"):
-        target = Path(args["folder"])
-    return await asyncio.to_thread(_backup, core, target, args.get("history"))
+    target = Path(args["folder"]) if args.get("folder") else backup_folder(core)
+    return await asyncio.to_thread(make_backup, core, target, args.get("history"))
 
 
-def _backup(core: Core, target: Path, history: bool | None) -> dict[str, Any]:
+def backup_folder(core: Core) -> Path:
+    """Where archives go unless somebody says otherwise."""
+    return core.config.backup.folder or core.data_dir / "backups"
+
+
+def make_backup(core: Core, target: Path, history: bool | None, progress: archives.Progress | None = None) -> dict[str, Any]:
+    """Write an archive, blocking; returns its path and the names that were thinned out."""
     names = ["anxin.toml", "keys/audit.key", "audit-checkpoints.ndjson", health_record.FILE_NAME]
     names += [f"certs/{name}" for name in ("ca.pem", "ca.key", "server.pem", "server.key")]  # without the root all devices enrol anew
     age_s = archives.history_age_s(target, core.clock.now_ns())
     if history or (history is None and (age_s is None or age_s >= core.config.backup.history_every_s)):
         names.append(archives.HISTORY)
     others = [name for name in names if (core.data_dir / name).is_file()]
-    path = archives.backup(core.data_dir, target, clock=core.clock, others=others)
+    path = archives.backup(core.data_dir, target, clock=core.clock, others=others, progress=progress)
     return {"archive": str(path), "removed": list(archives.prune(target))}
 
 

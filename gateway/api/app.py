@@ -27,6 +27,7 @@ from gateway.api import (
     routes_figures,
     routes_history,
     routes_house,
+    routes_machines,
     routes_pairing,
     routes_people,
     routes_registry,
@@ -89,6 +90,7 @@ def create_app(
     )  # fmt: skip
     app.state.doors = Doors(query=query, commands=commands, clock=clock, ops=ops, http_lan=settings.http_lan, only=settings.only)
     app.state.live = live
+    app.state.public_url = settings.public_url.rstrip("/")
     app.state.pages = Pages(http_lan=settings.http_lan)
     problems.install(app)
     for module in (
@@ -98,6 +100,7 @@ def create_app(
         routes_alarms,
         routes_figures,
         routes_people,
+        routes_machines,
     ):  # fmt: skip
         app.include_router(module.router, prefix=API)
     for router in machine_routers:

@@ -74,6 +74,7 @@ POLICIES_WRITE = _roles("policies.write", Role.OPERATOR, Role.ADMIN)
 HANDOVER = _roles("handover", Role.CAREGIVER, Role.CLINICIAN, Role.OPERATOR)
 SILENCES = _roles("silences", Role.CAREGIVER, Role.CLINICIAN)
 TERMINALS = _roles("terminals", Role.OPERATOR, Role.ADMIN)
+HOUSE = _roles("house", Role.OPERATOR, Role.ADMIN)
 FIGURES = _roles("figures", Role.OPERATOR, Role.ADMIN)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 
 from gateway.api.models import UserBody
-from gateway.api.policies import AUDIT, RAW_READ, SYSTEM_READ, SYSTEM_WRITE, USERS, Me, guard
+from gateway.api.policies import AUDIT, HOUSE, RAW_READ, SYSTEM_READ, SYSTEM_WRITE, USERS, Me, guard
 from gateway.api.session import doors_of
 
 router = APIRouter(tags=["house"])
@@ -29,12 +29,16 @@ async def ledger(request: Request, me: Me) -> dict[str, Any]:
     return await doors_of(request).query.ledger(me)
 
 
-@router.get("/deadletters", dependencies=[guard(RAW_READ)])
+@router.get("/deadletters", dependencies=[guard(HOUSE)])
 async def dead_letters(
-    request: Request, me: Me, limit: Limit = 100, before: Annotated[int | None, Query(ge=1, le=2**53)] = None
+    request: Request,
+    me: Me,
+    limit: Limit = 100,
+    before: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+    reason: Annotated[str | None, Query(max_length=120)] = None,
 ) -> dict[str, Any]:
     """Messages that could not be decoded, newest first, without their payload."""
-    return await doors_of(request).query.dead_letters(me, limit=limit, before=before)
+    return await doors_of(request).query.dead_letters(me, limit=limit, before=before, reason=reason)
 
 
 @router.get("/deadletters/{letter_id}", dependencies=[guard(RAW_READ)])

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import apsw
 
+from gateway import deadletter
 from gateway.access import Action as Deed
 from gateway.access import FieldClass, subject_of
 from gateway.alerts.desk import AlertDesk
 from gateway.audit import Audit
+from gateway.backups import BackupBusy, Backups
 from gateway.clock import Clock
 from gateway.commands.alarms import AlarmCommands
 from gateway.commands.entry import EntryCommands, EntryParts
@@ -21,6 +24,7 @@ from gateway.commands.pairing import PairingCommands
 from gateway.commands.people import PeopleCommands
 from gateway.commands.refusal import Kind, Refusal
 from gateway.commands.registry import RegistryCommands, must, must_device, must_site
+from gateway.commands.setup import SetupCommands
 from gateway.ops import Ops
 from gateway.pairings import Pairings
 from gateway.pins import Pins
@@ -34,6 +38,7 @@ from gateway.registry.attempts import TooManyAttempts
 from gateway.registry.errors import ConflictError, NotFoundError, RegistryError
 from gateway.registry.registry import Registry
 from gateway.registry.tx import Tx
+from gateway.setups import Setups
 from gateway.store import Database, StoreError
 from gateway.vocabulary import Action, AlertConflict, AlertNotFound, AlertView, Outcome, Role
 
@@ -52,9 +57,12 @@ class CommandParts:
     ops: Ops
     pairings: Pairings | None = None
     second_factor_roles: frozenset[Role] = frozenset()  # who has to set a second factor before anything else opens
+    setups: Setups | None = None
+    backups: Backups | None = None
     retry_dead_letter: Callable[[int], Awaitable[Mapping[str, Any] | None]] | None = None  # None = no such letter
 
 
+RETRIED = 500  # dead letters of one reason at once
 # Parameters of registry errors that are ours or that the asker may know; what was sent is never said back.
 _SAID = ("field", "limit", "allowed", "low", "high", "unit", "quantity", "start", "end", "status", "device")
 
@@ -86,6 +94,8 @@ class Commands:
         self._parts = parts
         self.pairing = PairingCommands(parts.pairings or Pairings(parts.registry), parts.registry, parts.clock)
         self._looks = Looks(parts.db, parts.audit, parts.clock, parts.ops)
+        setups = parts.setups or Setups(parts.registry, parts.clock)
+        self.setup = SetupCommands(self._do, setups, parts.registry, parts.query, self._looks, parts.clock)
         self.registry = RegistryCommands(self._do)
         self.alarms = AlarmCommands(parts, self._do)
         self.people = PeopleCommands(parts, self._do, _refusing)
@@ -253,8 +263,44 @@ class Commands:
         must(asker, None, FieldClass.DEVICE, seen_by=FieldClass.SYSTEM)
         if self._parts.retry_dead_letter is None:
             raise Refusal(Kind.UNAVAILABLE, "deadletter.no_intake")
+        await self._note(asker, "deadletter.retry", str(letter_id))
         result = await self._parts.retry_dead_letter(letter_id)
         if result is None:
             raise Missing
         shown: dict[str, Any] = plain(result)
         return shown
+
+    async def retry_reason(self, asker: Asker, reason: str) -> dict[str, Any]:
+        """Decode the dead letters of a reason again, the oldest first, at most some hundreds at once; says how each ended."""
+        must(asker, None, FieldClass.DEVICE, seen_by=FieldClass.REGISTRY)
+        ids = await self._parts.db.read(lambda conn: deadletter.of_reason(conn, reason, RETRIED))
+        fates: Counter[str] = Counter()
+        for letter_id in ids:
+            with suppress(Missing):
+                fates[(await self.retry_dead_letter(asker, letter_id))["fate"]] += 1
+        left = await self._parts.db.read(lambda conn: deadletter.kept(conn).get(reason, 0))
+        return {"tried": sum(fates.values()), "fates": dict(fates), "left": left}
+
+    async def back_up(self, asker: Asker, *, history: bool | None) -> None:
+        """Make an archive now; raises Refusal while one is being made."""
+        must(asker, None, FieldClass.SYSTEM, seen_by=FieldClass.SYSTEM)
+        if self._parts.backups is None:
+            raise Refusal(Kind.UNAVAILABLE, "backup.unavailable")
+        await self._note(asker, "backup.make", "backup")
+        try:
+            self._parts.backups.begin(history=history)
+        except BackupBusy:
+            raise Refusal(Kind.CONFLICT, "backup.busy") from None
+
+    async def _note(self, asker: Asker, action: str, subject: str, **detail: Any) -> None:
+        """What somebody does beside registry and alerts is in the audit before it is done."""
+
+        def unit(conn: apsw.Connection) -> None:
+            self._parts.audit.append(
+                conn, actor=asker.id, role=asker.role.value, action=action, subject=subject, purpose=asker.purpose.value, detail=detail
+            )
+
+        try:
+            await self._parts.db.write(unit)
+        except StoreError:
+            raise Refusal(Kind.UNAVAILABLE, "store.unavailable", retry_s=2) from None

@@ -173,6 +173,10 @@ class Journal:
             else:
                 await wake.wait()
 
+    def recent(self) -> list[StoredBlock]:
+        """The newest blocks that memory holds, oldest first: the last half hour of a quiet house."""
+        return self._ring.newest()
+
     def extent(self) -> Extent:
         """What is held; looks at the disk."""
         with self._reader_lock:

@@ -43,6 +43,10 @@ class Ring:
             found.appendleft(block)
         return list(found)
 
+    def newest(self) -> list[StoredBlock]:
+        """Everything that is held, oldest first."""
+        return [block for block, _ in self._blocks]
+
 
 def _cost(block: StoredBlock) -> int:
     if block.readings is None:

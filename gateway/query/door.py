@@ -26,6 +26,7 @@ from gateway.query.feed import Feed
 from gateway.query.glucose import Glucose
 from gateway.query.looks import Looks
 from gateway.query.people import People
+from gateway.query.machines import Machines
 from gateway.query.records import Records
 from gateway.query.refusal import Unavailable
 from gateway.query.shape import NS_PER_MS, alert_json, plain
@@ -57,6 +58,9 @@ class Parts:
     status: Callable[[], Mapping[str, Any]] | None = None  # extra members of the status
     history: Callable[[], Any] | None = None  # gateway.history.sqlite.History, asked anew each time
     devices: Devices | None = None  # how devices are; None where nobody counts
+    recent: Callable[[], Sequence[Any]] | None = None  # the newest blocks of the journal
+    backups: Any = None  # gateway.backups.Backups
+    certificates: Callable[[], Sequence[Mapping[str, Any]]] | None = None  # name, days
     burden_per_day: float = 1.0  # alarms per resident-day that the ward can bear
 
 
@@ -77,6 +81,7 @@ class Query:
         self.burden = Burden(sight)
         self.devices_health = DeviceStates(sight)
         self.people = People(sight)
+        self.machines = Machines(sight)
         self.feed = Feed(parts.events, parts.registry, self._present, parts.clock, self._faults)
 
     @property
@@ -272,6 +277,10 @@ class Query:
             **(plain(self._parts.status()) if self._parts.status is not None else {}),
         }
 
+    async def house(self, asker: Asker) -> dict[str, Any]:
+        """What is to be looked after beside people; raises Missing."""
+        return await self.machines.house(asker, self._faults(asker))
+
     async def ledger(self, asker: Asker) -> dict[str, Any]:
         """Received, stored, lost and duplicate readings; raises Unavailable where nobody keeps the ledger."""
         self._must(asker, Action.READ, None, FieldClass.SYSTEM)
@@ -279,16 +288,17 @@ class Query:
             raise Unavailable("ledger.unavailable")
         return {"t_ms": self.now_ms(), "ledger": plain(await self._parts.ledger())}
 
-    async def dead_letters(self, asker: Asker, *, limit: int, before: int | None) -> dict[str, Any]:
+    async def dead_letters(self, asker: Asker, *, limit: int, before: int | None, reason: str | None = None) -> dict[str, Any]:
         """Messages that could not be decoded, newest first, without their payload; raises Missing.
 
-        Raw bytes may be anybody's: they are for those who answer for the whole installation.
+        They may be anybody's: they are for those who answer for the whole installation, and their bytes for fewer still.
         """
-        self._must(asker, Action.READ, None, FieldClass.RAW)
+        self._must(asker, Action.READ, None, FieldClass.REGISTRY)
         await self._looks.looked(asker, "deadletters", "list")
-        rows = await self._parts.db.read(lambda conn: deadletter.listing(conn, limit=limit, before=before))
-        counts = await self._parts.db.read(deadletter.counts)
-        return {"t_ms": self.now_ms(), "counts": counts, "letters": [_letter_json(row) for row in rows]}
+        rows = await self._parts.db.read(lambda conn: deadletter.listing(conn, limit=limit, before=before, reason=reason))
+        counts, kept = await self._parts.db.read(deadletter.counts), await self._parts.db.read(deadletter.kept)
+        seen = {"may_see_bytes": may(asker, Action.READ, None, FieldClass.RAW), "letters": [_letter_json(row) for row in rows]}
+        return {"t_ms": self.now_ms(), "counts": counts, "kept": kept, **seen}
 
     async def dead_letter(self, asker: Asker, letter_id: int) -> dict[str, Any]:
         """One dead letter with its raw bytes; raises Missing."""

@@ -110,7 +110,27 @@ PASSES: dict[tuple[str, str], frozenset[str]] = {
     ("get", "/api/v1/grantees/{user_id}/consents"): OPERATORS | {"son"},
     ("get", "/api/v1/status"): STAFF,
     ("get", "/api/v1/ledger"): STAFF,
-    ("get", "/api/v1/deadletters"): OPERATORS,
+    ("get", "/api/v1/deadletters"): OPERATORS | {"admin"},
+    ("post", "/api/v1/deadletters/retry"): OPERATORS,
+    ("get", "/api/v1/house"): OPERATORS | {"admin"},
+    ("get", "/api/v1/backups"): OPERATORS | {"admin"},
+    ("post", "/api/v1/backups"): OPERATORS | {"admin"},
+    ("get", "/api/v1/setup/search"): OPERATORS,
+    ("post", "/api/v1/setup/search"): OPERATORS,
+    ("delete", "/api/v1/setup/search"): OPERATORS,
+    ("get", "/api/v1/setup/show"): OPERATORS,
+    ("post", "/api/v1/setup/show"): OPERATORS,
+    ("post", "/api/v1/setup/devices"): OPERATORS,
+    ("get", "/api/v1/devices/{device_id}/detail"): STAFF,
+    ("post", "/api/v1/devices/{device_id}/assign"): OPERATORS | {"carer", "carer2"},
+    ("post", "/api/v1/bindings/{binding_id}/undo"): OPERATORS | {"carer", "carer2"},
+    ("get", "/api/v1/devices/{device_id}/first"): OPERATORS,
+    ("get", "/api/v1/devices/{device_id}/walk"): OPERATORS,
+    ("post", "/api/v1/devices/{device_id}/walk"): OPERATORS,
+    ("put", "/api/v1/devices/{device_id}/walk"): OPERATORS,
+    ("delete", "/api/v1/devices/{device_id}/walk"): OPERATORS,
+    ("delete", "/api/v1/devices/{device_id}/bond"): OPERATORS,
+    ("get", "/api/v1/devices/{device_id}/label.svg"): OPERATORS,
     ("get", "/api/v1/deadletters/{letter_id}"): OPERATORS,
     ("post", "/api/v1/deadletters/{letter_id}/retry"): OPERATORS,
     ("get", "/api/v1/users"): frozenset({"admin"}),
@@ -174,6 +194,9 @@ FOREIGN_BODY: dict[tuple[str, str], dict[str, Any]] = {
     ("post", "/api/v1/residents/{resident_id}/{step}"): {},
     ("post", "/api/v1/limits/{limit_id}/end"): {"reason": "x"},
     ("post", "/api/v1/devices/{device_id}/pairing"): {},
+    ("post", "/api/v1/devices/{device_id}/assign"): {"resident_id": "wang"},
+    ("put", "/api/v1/devices/{device_id}/walk"): {"spots": []},
+    ("post", "/api/v1/setup/devices"): {"address": "C0:00:00:00:00:01", "site": "far"},
     ("post", "/api/v1/devices/{device_id}/pairing/passkey"): {"passkey": 1},
 }  # fmt: skip
 FOREIGN_QUERY: dict[tuple[str, str], dict[str, Any]] = {
@@ -188,7 +211,7 @@ FOREIGN_QUERY: dict[tuple[str, str], dict[str, Any]] = {
 OWN_QUERY = {"/api/v1/wall": {"site": "care"}, "/api/v1/duty": {"site": "care"}, "/api/v1/handover": {"site": "care"},
              "/api/v1/house/week": {"site": "care"},
              "/api/v1/alerts": {"state": "all"}}  # fmt: skip
-NOT_LISTS = ("/api/v1/stream", "/api/v1/ledger", "/api/v1/deadletters")
+NOT_LISTS = ("/api/v1/stream", "/api/v1/ledger", "/api/v1/deadletters", "/api/v1/backups", "/api/v1/setup/search", "/api/v1/setup/show")
 # Routes with a parameter or a body but without anybody's data behind it.
 NOT_ABOUT_PEOPLE = {
     ("post", "/api/v1/session"), ("post", "/api/v1/session/pin"), ("post", "/api/v1/session/terminal"), ("post", "/api/v1/me/pin"),
@@ -200,6 +223,7 @@ NOT_ABOUT_PEOPLE = {
     ("post", "/api/v1/house/import"), ("get", "/api/v1/house/import/{table}"), ("post", "/api/v1/house/staff/{staff_id}/retire"),
     ("get", "/api/v1/deadletters/{letter_id}"),
     ("post", "/api/v1/deadletters/{letter_id}/retry"), ("post", "/api/v1/registry/rota/{rota_id}/end"),
+    ("post", "/api/v1/deadletters/retry"), ("post", "/api/v1/backups"), ("post", "/api/v1/setup/search"), ("post", "/api/v1/setup/show"),
 }  # fmt: skip
 
 

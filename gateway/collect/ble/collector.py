@@ -10,7 +10,6 @@ from typing import Any
 from gateway.clock import Clock
 from gateway.collect.ble.book import Book
 from gateway.collect.ble.hub import Hub
-from gateway.collect.ble.pairing import Pairing
 from gateway.collect.ble.parts import Item, Parts, RegistryDoor, Timing, Tray
 from gateway.collect.ble.radio import Radio
 from gateway.frames import Ack, Fate, Frame, Verdict
@@ -48,7 +47,8 @@ class BleCollector:
         )
         self.calls = self.parts.calls  # a lane of its own, for intake to serve beside this one
         self.hubs = [Hub(radio, self.parts, links=links) for radio in radios]
-        self.parts.pairings.began = self._make_room
+        self.parts.pairings.began = lambda pairing: self._make_room(pairing.address)
+        self.parts.air.make_room = self._make_room
         self._held: list[Item] = []
         self._retry_s = 0.0
         self._tasks: list[asyncio.Future[None]] = []
@@ -103,11 +103,17 @@ class BleCollector:
         if held:
             self._ops.counters["ble.refused"] += len(held)
 
-    def _make_room(self, pairing: Pairing) -> None:
+    def _make_room(self, address: str) -> None:
         for hub in self.hubs:
-            session = hub.sessions.get(pairing.address)
+            session = hub.sessions.get(address)
             if session is not None:
                 session.cancel()  # it hangs up; the device is heard again and paired
+
+    async def forget(self, address: str) -> None:
+        """Drop the keys of a device on every adapter that knows it; a link of it ends first."""
+        self._make_room(address.upper())
+        for hub in self.hubs:
+            await hub.forget(address.upper())
 
     async def _remember_heard(self) -> None:
         """For the day when this process is killed: since when nothing was heard."""

@@ -14,7 +14,8 @@ from bleak.backends.scanner import AdvertisementData
 
 from devices.adverts import bthome
 from gateway.clock import NS_PER_S, wait_for_event
-from gateway.collect.ble import adverts, bonding, facts
+from gateway.collect.ble import adverts, bonding, facts, showing
+from gateway.collect.ble.air import Showing
 from gateway.collect.ble.pairing import Pairing, Step
 from gateway.collect.ble.parts import Item, Parts, within
 from gateway.collect.ble.radio import Radio
@@ -158,6 +159,7 @@ class Hub:
         """One advert."""
         now_ns = self._parts.clock.monotonic_ns()
         self._heard_ns = now_ns
+        self._parts.air.heard(self.name, device, advert)
         if self._took_advert(device.address.upper(), advert):
             return
         target = self._target(device, advert)
@@ -166,7 +168,7 @@ class Hub:
         timing = self._parts.timing
         quiet_s = (now_ns - target.heard_ns) / NS_PER_S
         target.heard_ns, target.advert = now_ns, device
-        if self._is_to_pair(target):
+        if self._is_to_pair(target) or self._parts.air.holds(target.address):
             return
         if target.device in self._parts.busy or now_ns < target.not_before_ns:
             return
@@ -190,8 +192,10 @@ class Hub:
         return bool(said) and self._parts.pairings.wants(address) is None
 
     def _is_to_pair(self, target: Target) -> bool:
-        """A device that somebody is pairing comes first, whenever it was here last; a session of it makes room."""
-        if self._parts.pairings.wants(target.address) is None and self._parts.pairings.proves(target.device) is None:
+        """A device that somebody is pairing, or that is to show itself, comes first; a session of it makes room."""
+        pairings, air = self._parts.pairings, self._parts.air
+        wanted = pairings.wants(target.address) or pairings.proves(target.device) or air.shows(target.address)
+        if wanted is None:
             return False
         if target.device not in self._parts.busy:
             target.not_before_ns = 0
@@ -256,7 +260,7 @@ class Hub:
         ended = asyncio.Event()
         client = self._radio.client(target.advert, ended.set, timing.connect_s)
         parts.busy.add(target.device)
-        pairing = parts.pairings.wants(target.address)
+        pairing, shown = parts.pairings.wants(target.address), parts.air.shows(target.address)
         if pairing is not None:
             parts.pairings.move(pairing, Step.CONNECTING)
         try:
@@ -273,7 +277,10 @@ class Hub:
         except asyncio.CancelledError:
             parts.busy.discard(target.device)
             raise
-        work = self._serve(target, client, ended) if pairing is None else self._pair(target, client, pairing)
+        if pairing is not None:
+            work = self._pair(target, client, pairing)
+        else:
+            work = self._serve(target, client, ended) if shown is None else self._show(client, shown)
         task = asyncio.ensure_future(work)
         self.sessions[target.address] = task
         task.add_done_callback(partial(self._session_over, target))
@@ -285,6 +292,20 @@ class Hub:
                 target.visited_ns = self._parts.clock.monotonic_ns()
         finally:
             await self._give_up(client)
+
+    async def _show(self, client: BleakClient, shown: Showing) -> None:
+        """Let it blink or beep, and hang up."""
+        try:
+            await showing.blink(self._parts, client, shown)
+        finally:
+            await self._give_up(client)
+
+    async def forget(self, address: str) -> bool:
+        """Drop the keys of a device on this adapter; False where it was never heard of."""
+        target = self._targets.get(address)
+        if target is not None:
+            await bonding.forget(self._parts, self._radio.client(target.advert, lambda: None, self._parts.timing.connect_s))
+        return target is not None
 
     async def _give_up(self, client: BleakClient) -> None:
         try:

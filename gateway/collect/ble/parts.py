@@ -10,6 +10,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from gateway.clock import Clock
 from gateway.collect.ble.adverts import Calls, Once
+from gateway.collect.ble.air import Air
 from gateway.collect.ble.book import Book
 from gateway.collect.ble.pairing import PairingDesk
 from gateway.frames import Fate, Frame
@@ -121,10 +122,12 @@ class Parts:
     strangers: bool = True
     pairings: PairingDesk = field(init=False)
     calls: Calls = field(init=False)  # of devices that only advertise
+    air: Air = field(init=False)  # what is heard while somebody sets a device up
     once: Once = field(default_factory=Once)
 
     def __post_init__(self) -> None:
         self.calls = Calls(self.clock, self.ops)
+        self.air = Air(self.clock)
         self.pairings = PairingDesk(self.clock, within_s=self.timing.pairing_s)
 
     def number(self, device: str) -> tuple[str, int]:
