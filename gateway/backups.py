@@ -56,7 +56,7 @@ class Backups:
 
     def begin(self, *, history: bool | None) -> None:
         """Make one now, in the background; BackupBusy while one is being made."""
-        if self._lock.locked():
+        if self._lock.locked() or (self._task is not None and not self._task.done()):
             raise BackupBusy
         self._run = Run(since_ns=self._clock.now_ns())
         self._task = asyncio.create_task(self._asked(self._run, history), name="backup")

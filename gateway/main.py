@@ -283,8 +283,7 @@ class _Builder:
                 history=lambda: histories.history,
                 devices=self._health,
                 burden_per_day=core.config.alerts.burden_per_day,
-                recent=journal.recent,
-                backups=self._backups,
+                recent=journal.recent, backups=self._backups,
                 certificates=lambda: [] if self._certificate_watch is None else self._certificate_watch.standing(),
             )
         )
@@ -300,8 +299,7 @@ class _Builder:
                 ops=core.ops,
                 pairings=self._pairings,
                 second_factor_roles=frozenset(Role(word) for word in core.config.web.second_factor),
-                setups=self._setups,
-                backups=self._backups,
+                setups=self._setups, backups=self._backups,
                 retry_dead_letter=lambda letter: _retry(core, intake, letter),
             )
         )

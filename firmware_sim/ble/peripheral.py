@@ -52,6 +52,8 @@ class Peripheral:
         self.label = services.Label(model=f"sim-{kind}", serial=name)  # what it says of itself; set before the start
         self.shown_name = name  # as it advertises
         self.record_pause_s = 0.0  # between two records that are reported
+        self.blinks = False  # has Immediate Alert, by which it can be told to blink; set before the start
+        self.blinked: list[int] = []  # levels that it was told
         self.measure_every_s = 0.0  # a spot device of somebody who measures by the clock
         self.measure_due_s = 0.0
         self.sent: dict[int, list[tuple[int, bytes]]] = {}  # per characteristic: (world ms, bytes) that went out, the latest thousands
@@ -153,6 +155,8 @@ class Peripheral:
         made = [services.device_information(self.label)]
         self._add(0x2A19, services.readable(0x2A19, self._battery, notify=True))
         made.append(services.service(0x180F, self._characteristics[0x2A19]))
+        if self.blinks:
+            made.append(services.service(0x1802, services.written(0x2A06, lambda level: self.blinked.append(level[0]))))
         if self.kind in ("wearable", "strap"):
             self._add(0x2A37, services.notified(0x2A37))
             made.append(services.service(0x180D, self._characteristics[0x2A37], services.readable(0x2A38, b"\x02")))

@@ -45,6 +45,14 @@ def control_point(uuid: int, write: Callable[[Connection, bytes], Awaitable[None
     return Characteristic(UUID.from_16_bits(uuid), _WRITE | _INDICATE, Attribute.READABLE | Attribute.WRITEABLE | protection, value)
 
 
+def written(uuid: int, write: Callable[[bytes], None]) -> Value:
+    """A characteristic that is written without an answer."""
+    properties = Characteristic.Properties.WRITE_WITHOUT_RESPONSE
+    return Characteristic(
+        UUID.from_16_bits(uuid), properties, Attribute.WRITEABLE, CharacteristicValue(write=lambda _connection, value: write(bytes(value)))
+    )
+
+
 def service(uuid: int, *characteristics: Value) -> Service:
     """A primary service."""
     return Service(UUID.from_16_bits(uuid), list(characteristics))

@@ -45,6 +45,7 @@ class BleWard:
         made = self.devices[row["id"]] = Peripheral(row["id"], row["kind"], room, self.people[name], **more)
         made.advert_ms = self._advert_ms
         made.on_air = bool(row.get("on_air", True))
+        made.blinks = bool(row.get("blinks", False))
         made.measure_every_s = float(row.get("measure_every_s", 0.0))
         made.measure_due_s = rng.uniform(5.0, 60.0)
         made.record_pause_s = float(row.get("record_pause_s", 0.0))
@@ -173,6 +174,9 @@ class BleWard:
         await device.bonds.forget(device.device)
         return {}
 
+    def _blinked(self, command: dict[str, Any]) -> dict[str, Any]:
+        return {"levels": list(self.devices[command["device"]].blinked)}
+
     def _sent(self, command: dict[str, Any]) -> dict[str, Any]:
         rows = self.devices[command["device"]].sent
         return {"sent": {f"{uuid:04x}": [[t_ms, payload.hex()] for t_ms, payload in kept] for uuid, kept in rows.items()}}
@@ -180,7 +184,8 @@ class BleWard:
 
 _COMMANDS: dict[str, Callable[[BleWard, dict[str, Any]], Any]] = {
     "drop": BleWard._drop, "refuse": BleWard._refuse, "advertise": BleWard._advertise, "unplug": BleWard._unplug,
-    "measure": BleWard._measure, "memory": BleWard._memory, "sent": BleWard._sent, "shown": BleWard._shown, "forget": BleWard._forget,
+    "measure": BleWard._measure, "memory": BleWard._memory, "sent": BleWard._sent, "shown": BleWard._shown,
+    "blinked": BleWard._blinked, "forget": BleWard._forget,
 }  # fmt: skip
 
 

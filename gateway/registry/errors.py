@@ -54,6 +54,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "Device {device} is bound already from {start} to {end}. Choose another span, or use a correction.",
     ),
     "binding.ended": ("该绑定在该时刻已结束。", "The binding is over by then."),
+    "undo.too_late": ("超过 24 小时不能撤销：请改为移动设备。", "Too late to undo after 24 hours: move the device instead."),
     "limit.hours": (
         "时段应写成两个不同的时刻，如 22:00 至 06:00，或都留空。",
         "Hours are two different times such as 22:00 and 06:00, or neither.",
