@@ -257,6 +257,27 @@ class _Builder:
         self._stack.push_async_callback(made.close)
         return [made, made.calls]
 
+    def _query(self, journal: Journal, runner: StreamRunner, histories: Histories, ledger: Ledger) -> Query:
+        core = self._core
+        return Query(
+            Parts(
+                db=core.store,
+                events=core.events,
+                registry=core.registry,
+                audit=core.audit,
+                latest=lambda: runner.latest,
+                clock=core.clock,
+                ops=core.ops,
+                ledger=ledger.summary,
+                history=lambda: histories.history,
+                devices=self._health,
+                burden_per_day=core.config.alerts.burden_per_day,
+                recent=journal.recent,
+                backups=self._backups,
+                certificates=lambda: [] if self._certificate_watch is None else self._certificate_watch.standing(),
+            )
+        )
+
     def _webs(
         self,
         journal: Journal,
@@ -270,23 +291,7 @@ class _Builder:
         url: str,
     ) -> dict[str, WebServer]:
         core = self._core
-        query = Query(
-            Parts(
-                db=core.store,
-                events=core.events,
-                registry=core.registry,
-                audit=core.audit,
-                latest=lambda: runner.latest,
-                clock=core.clock,
-                ops=core.ops,
-                ledger=ledger.summary,
-                history=lambda: histories.history,
-                devices=self._health,
-                burden_per_day=core.config.alerts.burden_per_day,
-                recent=journal.recent, backups=self._backups,
-                certificates=lambda: [] if self._certificate_watch is None else self._certificate_watch.standing(),
-            )
-        )
+        query = self._query(journal, runner, histories, ledger)
         commands = Commands(
             CommandParts(
                 db=core.store,
@@ -299,7 +304,8 @@ class _Builder:
                 ops=core.ops,
                 pairings=self._pairings,
                 second_factor_roles=frozenset(Role(word) for word in core.config.web.second_factor),
-                setups=self._setups, backups=self._backups,
+                setups=self._setups,
+                backups=self._backups,
                 retry_dead_letter=lambda letter: _retry(core, intake, letter),
             )
         )
