@@ -16,7 +16,7 @@ from tests.support import PACKAGES, ROOT
 FUNCTION_LINES = 60
 FILE_LINES = 400
 # Longer files, each with its reason. A file that is no longer longer must leave this list.
-LONG_FILES: dict[str, str] = {}
+LONG_FILES: dict[str, str] = {"tests/unit/test_api_access.py": "a row for every route of the API"}
 
 CLOCKS = ("gateway/clock.py", "firmware_sim/clock.py")
 TODAY = {"now", "utcnow", "today"}

@@ -25,8 +25,8 @@ from gateway.query.family import Family
 from gateway.query.feed import Feed
 from gateway.query.glucose import Glucose
 from gateway.query.looks import Looks
-from gateway.query.people import People
 from gateway.query.machines import Machines
+from gateway.query.people import People
 from gateway.query.records import Records
 from gateway.query.refusal import Unavailable
 from gateway.query.shape import NS_PER_MS, alert_json, plain
