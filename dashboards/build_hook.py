@@ -23,7 +23,7 @@ STAMP = ".source-hash"  # lies beside the built files and names the sources that
 LOCK_STAMP = ".anxin-lock-hash"  # lies in node_modules and names the lock that it was filled from
 TABLE = "../../devices/codes.py"  # names of quantities
 INPUTS = ("index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts", "src", "public", "../i18n", TABLE)
-GENERATED = "generated/quantities.json"
+GENERATED = "generated/quantities.{lang}.json"
 
 
 class WebError(RuntimeError):
@@ -109,9 +109,10 @@ def write_names(web: Path) -> None:
     for row in runpy.run_path(str(table))["QUANTITIES"] if table.is_file() else ():
         for lang, name in (("zh", row.zh), ("en", row.en)):
             names[lang] |= {f"quantity.{row.key}": name, f"unit.{row.ucum}": row.ucum}
-    target = web / GENERATED
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps(names, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    for lang, texts in names.items():
+        target = web / GENERATED.format(lang=lang)
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(json.dumps(texts, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def install(web: Path, npm: list[str], environment: dict[str, str]) -> None:

@@ -48,6 +48,12 @@ class LangBody(Body):
     lang: Literal["zh", "en"]
 
 
+class ElderBody(Body):
+    """Large version of one's own screens."""
+
+    elder: bool
+
+
 class Act(Body):
     """Details of an action on an alert; `version` refuses to act on what has changed since it was seen."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from gateway.api.models import LangBody, PasswordChange, SignIn
+from gateway.api.models import ElderBody, LangBody, PasswordChange, SignIn
 from gateway.api.policies import OPEN, SIGNED_IN, Me, guard
 from gateway.api.session import doors_of, drop_cookie, set_cookie, token_of
 
@@ -56,3 +56,10 @@ async def change_language(request: Request, me: Me, body: LangBody) -> dict[str,
     """Choose the language of one's own screens and messages."""
     await doors_of(request).commands.change_language(me, body.lang)
     return {"lang": body.lang}
+
+
+@router.post("/me/elder", dependencies=[guard(SIGNED_IN)])
+async def change_size(request: Request, me: Me, body: ElderBody) -> dict[str, Any]:
+    """Choose the large version of one's own screens, or the normal one."""
+    await doors_of(request).commands.change_size(me, large=body.elder)
+    return {"elder": body.elder}

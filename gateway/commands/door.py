@@ -173,6 +173,11 @@ class Commands:
         with _refusing():
             await self._parts.accounts.change(asker.actor, asker.id, lang=lang)
 
+    async def change_size(self, asker: Asker, *, large: bool) -> None:
+        """Choose the large version of one's own screens."""
+        with _refusing():
+            await self._parts.accounts.change(asker.actor, asker.id, elder=large)
+
     async def refused(self, asker: Asker, policy: str) -> None:
         """Record that somebody tried what the role may not do at all."""
         self._parts.ops.counters["access.refused"] += 1

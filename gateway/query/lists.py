@@ -23,6 +23,7 @@ def me_json(view: RegistryView, asker: Asker) -> dict[str, Any]:
         "name": asker.user.name,
         "role": asker.role.value,
         "lang": asker.user.lang,
+        "elder": asker.user.elder,
         "must_change_password": asker.must_change_password,
         "must_set_factor": asker.must_set_factor,
         "sites": [{"id": site_id, "name": view.sites[site_id].name, "tz": view.sites[site_id].tz} for site_id in sites_of(view, asker)],

@@ -116,7 +116,7 @@ class Accounts:
         return self._registry.do_sync(actor, create_account, login=login, hashed=hashed, must_change=must_change, **fields), secret
 
     async def change(self, actor: Actor, user_id: str, **fields: Any) -> User:
-        """Change name, role, site_ids, resident_ids, staff_id, lang or status; a new role, reach or status ends the person's sessions."""
+        """Change what an account says of a person; a new role, reach or status ends the person's sessions."""
         return await self._registry.do(actor, change_account, user_id, **fields)
 
     async def reset_password(self, actor: Actor, user_id: str, *, must_change: bool = True) -> str:
@@ -303,7 +303,7 @@ def _note_refusal(tx: Tx) -> None:
 
 
 def _checked(tx: Tx, user: User, fields: dict[str, Any]) -> User:
-    known = {"name", "role", "site_ids", "resident_ids", "staff_id", "lang", "status"}
+    known = {"name", "role", "site_ids", "resident_ids", "staff_id", "lang", "status", "elder"}
     for name in fields.keys() - known:
         raise RegistryError("word.unknown", field=name[:40], allowed=", ".join(sorted(known)))
     user = replace(user, **fields)

@@ -254,6 +254,7 @@ class User:
     staff_id: str | None = None
     lang: str = "zh"
     status: str = "active"  # active | disabled
+    elder: bool | None = None  # screens in the large version; None: never chosen, the role decides
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,7 @@ def test_every_quantity_is_called_as_in_the_table_and_nowhere_else(tmp_path: Pat
     (tmp_path / "devices").mkdir()
     shutil.copy(ROOT / "devices" / "codes.py", tmp_path / "devices")
     write_names(web)
-    built = json.loads((web / GENERATED).read_text(encoding="utf-8"))
+    built = {lang: json.loads((web / GENERATED.format(lang=lang)).read_text(encoding="utf-8")) for lang in LANGUAGES}
     for row in QUANTITIES:
         key = f"quantity.{row.key}"
         assert (words("zh")[key], words("en")[key]) == (built["zh"][key], built["en"][key]) == (row.zh, row.en)

@@ -3,7 +3,7 @@ import type { ComponentChild } from "preact";
 import { useEffect } from "preact/hooks";
 import { useSignal, type Signal } from "@preact/signals";
 import { call } from "./api";
-import { LangSwitch, SignOut } from "./header";
+import { Switches } from "./ui/switches";
 import { t, tCode } from "./i18n";
 import { asProblem } from "./login";
 import { NewPassword } from "./password";
@@ -153,7 +153,7 @@ function Account() {
       <p class="links">
         <button type="button" onClick={() => (password.value = true)}>{t("account.password")}</button>
         <a class="button" href="/">{t("account.back")}</a>
-        <LangSwitch /> <SignOut />
+        <Switches />
       </p>
     </main>
   );

@@ -6,7 +6,7 @@ import { call, Problem } from "./api";
 import "./calm.css";
 import { RANGES, type Page, type Patient, type Range, type Score, type Strip, type Ward } from "./clinic-data";
 import { Events, Trend, when, words } from "./events";
-import { LangSwitch, SignOut } from "./header";
+import { Switches } from "./ui/switches";
 import { clock, figure, lang, t, tCode } from "./i18n";
 import { toLogin } from "./load";
 import { me, now, tz } from "./state";
@@ -125,7 +125,7 @@ function List() {
     <>
       <div class="top">
         <h1>{t("clinic.title")}</h1>
-        <a class="button" href="/wall">{t("clinic.to_wall")}</a> <LangSwitch /> <SignOut />
+        <a class="button" href="/wall">{t("clinic.to_wall")}</a> <Switches />
       </div>
       <Stale each={LIST_MS} />
       {shown === null ? <p role="status">{t("ui.loading")}</p> : shown.residents.length === 0 ? <p data-empty>{t("clinic.empty")}</p> : (
@@ -198,7 +198,7 @@ function Detail({ width }: { width: number }) {
             <button type="button" key={one} data-range={one} aria-pressed={one === range.value} onClick={() => go(who.value, one)}>{t(`clinic.range.${one}`)}</button>
           ))}
         </span>
-        <LangSwitch /> <SignOut />
+        <Switches />
       </div>
       <Stale each={PAGE_MS} />
       {refused.value !== null && <><h1>{t("clinic.title")}</h1><p class="error" role="alert" data-refused={refused.value}>{tCode(refused.value)}</p></>}
@@ -212,7 +212,6 @@ const width = signal(800);
 export function ClinicPage() {
   const box = useRef<HTMLElement>(null);
   useEffect(() => {
-    document.documentElement.classList.add("day");
     read();
     void load();
     const onPop = () => {
@@ -238,7 +237,7 @@ export function ClinicPage() {
     };
   }, []);
   if (me.value?.role !== "clinician") {
-    return <main class="clinic" ref={box}><h1>{t("clinic.title")}</h1><p class="error" role="alert" data-refused="role">{t("clinic.not_for_you")}</p><p class="links"><SignOut /></p></main>;
+    return <main class="clinic" ref={box}><h1>{t("clinic.title")}</h1><p class="error" role="alert" data-refused="role">{t("clinic.not_for_you")}</p><p class="links"><Switches /></p></main>;
   }
   return (
     <main class="clinic" ref={box} data-draw-ms={drawnAt.value === null ? "" : Math.round(drawnAt.value - answeredAt.value)}>

@@ -4,7 +4,7 @@ import { useEffect } from "preact/hooks";
 import { batch, signal } from "@preact/signals";
 import { call, Problem } from "./api";
 import "./calm.css";
-import { LangSwitch, SignOut } from "./header";
+import { Switches } from "./ui/switches";
 import { figure, lang, span, t, tCode } from "./i18n";
 import { toLogin } from "./load";
 import { Relay, type LiveMessage } from "./relay";
@@ -227,7 +227,6 @@ function pick(person: Person): void {
 export function FamilyPage() {
   const people = me.value?.residents ?? [];
   useEffect(() => {
-    document.documentElement.classList.add("day");
     chosen.value = people[0]?.id ?? null;
     void load();
     const timer = setInterval(() => void load(), AGAIN_MS);
@@ -251,7 +250,7 @@ export function FamilyPage() {
       ) : ended.value ? (
         <><h1>{t("app.name")}</h1><p class="how no_data" data-state="ended" role="status">{t("family.ended")}</p></>
       ) : <><h1>{t("app.name")}</h1><p role="status">{t("ui.loading")}</p></>}
-      <p class="links"><LangSwitch /> <SignOut /></p>
+      <p class="links"><Switches /></p>
       <p class="small">{t("family.disclaimer")}</p>
     </main>
   );

@@ -1,26 +1,10 @@
 // What stands at the head of every page: connection, sound, site, language, person, clock.
 import { useEffect } from "preact/hooks";
-import { api, type Problem } from "./api";
-import { ago, clock, lang, setLang, t, tCode, type Lang } from "./i18n";
-import { toLogin } from "./load";
-import { notice, say } from "./notice";
+import { ago, clock, t, tCode } from "./i18n";
 import { arm, armedAt, tryArm } from "./sound";
 import { connected, faults, heardAt, me, now, queue, serverNow, site, tz, walls, zone } from "./state";
-
-// This screen at once, and the person's other screens and messages from now on; if that cannot be kept, this screen is right all the same.
-function speak(next: Lang): void {
-  setLang(next);
-  if (me.value !== null) api.language(next).catch((error: unknown) => say({ text: tCode(`error.${(error as Problem).code}`) }));
-}
-
-export function LangSwitch() {
-  const next = lang.value === "zh" ? "en" : "zh";
-  return (
-    <button type="button" class="plain" data-lang={next} lang={next === "zh" ? "zh-CN" : "en"} onClick={() => speak(next)}>
-      {next === "zh" ? "中文" : "English"}
-    </button>
-  );
-}
+export { Said } from "./ui/notice"; // pages of before the design system import these from here
+export { LangSwitch, SignOut } from "./ui/switches";
 
 export function Connection() {
   const live = connected.value;
@@ -77,24 +61,6 @@ export function ZoneSwitch() {
       <option value="">{t("ui.all_zones")}</option>
       {only.zones.map((z) => <option key={z.id} value={z.id}>{z.name}</option>)}
     </select>
-  );
-}
-
-export function SignOut() {
-  return <button type="button" class="plain" onClick={() => void api.signOut().then(toLogin, toLogin)}>{t("session.sign_out")}</button>;
-}
-
-export function Said() {
-  const said = notice.value;
-  return (
-    <div class="said" role="status" aria-live="assertive">
-      {said !== null && (
-        <p class="notice">
-          {said.text}
-          {said.undo !== undefined && <button type="button" onClick={said.undo.run}>{said.undo.label}</button>}
-        </p>
-      )}
-    </div>
   );
 }
 

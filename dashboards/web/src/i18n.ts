@@ -1,14 +1,16 @@
-// Both languages come from the JSON that the server uses too; a key that misses in one is a compile error.
+// Both languages come from the JSON that the server uses too; a key that misses in one is a compile error. Only the one that is spoken is fetched.
 // The names of quantities come from devices/codes.py: the build writes them into ../generated.
-import { signal } from "@preact/signals";
-import en from "../../i18n/en.json";
-import zh from "../../i18n/zh.json";
-import quantities from "../generated/quantities.json";
+import { batch, signal } from "@preact/signals";
+import type zh from "../../i18n/zh.json";
 import type { Params } from "./types";
 
-export type Key = keyof typeof zh;
+type Texts = typeof zh;
+export type Key = keyof Texts;
 export type Lang = "zh" | "en";
-const TEXTS: Record<Lang, typeof zh> = { zh, en };
+const TEXTS: Record<Lang, () => Promise<{ default: Texts }>> = { zh: () => import("../../i18n/zh.json"), en: () => import("../../i18n/en.json") };
+const NAMES: Record<Lang, () => Promise<{ default: Record<string, string> }>> = {
+  zh: () => import("../generated/quantities.zh.json"), en: () => import("../generated/quantities.en.json"),
+};
 const KEPT = "anxin.lang";
 
 function asLang(word: string | null): Lang | null {
@@ -22,17 +24,24 @@ export function chosen(): Lang | null {
 
 export const lang = signal<Lang>(chosen() ?? (navigator.language.startsWith("en") ? "en" : "zh"));
 
-export function setLang(next: Lang, keep = true): void {
+const spoken = signal<Record<string, string>>({});
+
+// Resolves when the words are there; the page keeps its former language until then.
+export async function setLang(next: Lang, keep = true): Promise<void> {
   if (keep) localStorage.setItem(KEPT, next);
-  lang.value = next;
+  const [texts, names] = await Promise.all([TEXTS[next](), NAMES[next]()]);
+  batch(() => {
+    spoken.value = { ...names.default, ...texts.default };
+    lang.value = next;
+  });
 }
 
 export function t(key: Key, params: Params = {}): string {
-  return fill(TEXTS[lang.value][key], params);
+  return fill(look(key) ?? key, params);
 }
 
 function look(key: string): string | undefined {
-  return (TEXTS[lang.value] as Record<string, string>)[key] ?? (quantities[lang.value] as Record<string, string>)[key];
+  return spoken.value[key];
 }
 
 // For codes that the server sends: one without words is shown as the code that it is rather than hidden.

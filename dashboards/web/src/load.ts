@@ -4,6 +4,7 @@ import { api, Problem } from "./api";
 import { Relay, type LiveMessage } from "./relay";
 import { heard, me, merge, put, replaceAlerts, replaceWalls, site, zone, faults } from "./state";
 import type { Alert, BedUpdate, Fault } from "./types";
+import { toLogin } from "./ui/session";
 
 const RETRY_MS = 2000;
 const ANEW_MS = 30 * 60_000; // duty and whatever else has no event of its own
@@ -13,9 +14,7 @@ let loading = false;
 let again = false;
 let meanwhile: Alert[] = [];
 
-export function toLogin(): void {
-  location.assign("/login");
-}
+export { toLogin };
 
 function take(message: LiveMessage): void {
   batch(() => {

@@ -2,9 +2,9 @@
 import { useEffect } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import { api, call, Problem } from "./api";
-import { LangSwitch } from "./header";
 import { t, tCode } from "./i18n";
 import { PinSignIn, type Person } from "./pin";
+import { Switches } from "./ui/switches";
 
 export function asProblem(caught: unknown): Problem {
   if (caught instanceof Problem) return caught;
@@ -81,7 +81,7 @@ export function Login({ onDone }: { onDone: () => void }) {
           <button type="button" onClick={() => (withPassword.value = !withPassword.value)}>{t(pin ? "entry.with_password" : "entry.with_pin")}</button>
         </p>
       )}
-      <p class="links"><LangSwitch /> <a class="button" href="/m/login">{t("ui.plain_pages")}</a></p>
+      <p class="links"><Switches /> <a class="button" href="/m/login">{t("ui.plain_pages")}</a></p>
       <p class="fine">{t("app.not_a_medical_alarm")}</p>
     </main>
   );

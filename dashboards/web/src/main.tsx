@@ -2,13 +2,14 @@
 import { effect } from "@preact/signals";
 import { render } from "preact";
 import { api, Problem } from "./api";
-import { chosen, lang, setLang, t } from "./i18n";
-import { toLogin } from "./load";
+import { chosen, has, lang, setLang, t } from "./i18n";
 import { Login } from "./login";
 import { Nowhere } from "./nowhere";
 import { homeOf, PAGES } from "./pages";
 import { me, queue } from "./state";
 import type { Me } from "./types";
+import { fit } from "./ui/prefs";
+import { backHere, nextPath } from "./ui/session";
 
 const RETRY_MS = 2000;
 const root = document.getElementById("app") as HTMLElement;
@@ -16,6 +17,7 @@ const root = document.getElementById("app") as HTMLElement;
 effect(() => {
   document.documentElement.lang = lang.value === "zh" ? "zh-CN" : "en";
   const waiting = queue.value.filter((a) => a.state === "raised" && a.kind !== "technical").length;
+  if (!has("app.name")) return; // no language is there yet
   document.title = waiting > 0 ? `(${waiting}) ${t("app.name")}` : t("app.name");
 });
 
@@ -35,7 +37,7 @@ async function whoAmI(): Promise<Me> {
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       if (error.status === 401) {
-        toLogin();
+        location.replace(backHere());
         return new Promise(() => undefined);
       }
       render(<Waiting />, root);
@@ -44,9 +46,13 @@ async function whoAmI(): Promise<Me> {
   }
 }
 
+// The words or a page's code did not come: the server is away, or it was upgraded under this page.
+addEventListener("vite:preloadError", () => setTimeout(() => location.reload(), RETRY_MS));
+
 async function start(): Promise<void> {
+  await setLang(lang.value, false);
   if (location.pathname === "/login") {
-    render(<Login onDone={() => location.assign("/")} />, root);
+    render(<Login onDone={() => location.assign(nextPath())} />, root);
     return;
   }
   if (location.pathname === "/terminal") {
@@ -57,7 +63,8 @@ async function start(): Promise<void> {
   render(<Loading />, root);
   const who = await whoAmI();
   me.value = who;
-  if (chosen() === null && (who.lang === "zh" || who.lang === "en")) setLang(who.lang, false);
+  fit(who);
+  if (chosen() === null && (who.lang === "zh" || who.lang === "en")) await setLang(who.lang, false);
   if (who.must_change_password) {
     const { NewPassword } = await import("./password");
     render(<NewPassword onDone={() => location.reload()} />, root);

@@ -1,5 +1,5 @@
 // What is shown instead of a page that does not exist or is not this person's.
-import { LangSwitch, SignOut } from "./header";
+import { Switches } from "./ui/switches";
 import { t, type Key } from "./i18n";
 import { mayOpen } from "./pages";
 import type { Me } from "./types";
@@ -13,7 +13,7 @@ export function Nowhere({ who, word }: { who: Me; word: Key }) {
         <a class="button" href="/">{t("ui.home")}</a>
         {mayOpen(who).map((page) => <a key={page.path} class="button" href={page.path}>{t(page.word)}</a>)}
       </p>
-      <p class="links"><LangSwitch /> <SignOut /></p>
+      <p class="links"><Switches /></p>
     </main>
   );
 }

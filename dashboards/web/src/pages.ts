@@ -7,6 +7,7 @@ export interface PageEntry {
   path: string;
   word: Key; // in the list of pages
   roles: readonly Role[];
+  aside?: true; // opened by its address or from another page; not in the list of pages
   load: (who: Me) => Promise<ComponentChild>; // draws the page; its code is fetched only now
 }
 
@@ -18,10 +19,11 @@ export const PAGES: readonly PageEntry[] = [
   { path: "/house", word: "ui.page.house", roles: ["operator", "admin"], load: async () => (await import("./roles")).rolePage() },
   { path: "/terminals", word: "ui.page.terminals", roles: ["operator", "admin"], load: async () => (await import("./terminals")).terminalsPage() },
   { path: "/account", word: "ui.page.account", roles: ["caregiver", "clinician", "family", "operator", "admin"], load: async () => (await import("./account")).accountPage() },
+  { path: "/styleguide", word: "ui.page.styleguide", roles: ["caregiver", "clinician", "family", "operator", "admin"], aside: true, load: async () => (await import("./styleguide")).styleguidePage() },
 ];
 
 export function mayOpen(who: Me): PageEntry[] {
-  return PAGES.filter((page) => page.roles.includes(who.role));
+  return PAGES.filter((page) => page.aside !== true && page.roles.includes(who.role));
 }
 
 // Where "/" leads: the page that fits the person and the screen.

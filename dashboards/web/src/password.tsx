@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { api } from "./api";
-import { LangSwitch } from "./header";
+import { Switches } from "./ui/switches";
 import { t, tCode } from "./i18n";
 import { asProblem } from "./login";
 
@@ -39,7 +39,7 @@ export function NewPassword({ onDone }: { onDone: () => void }) {
         {error.value !== "" && <p class="error" role="alert">{error.value}</p>}
         <button class="primary" type="submit">{t("ui.password.save")}</button>
       </form>
-      <p class="links"><LangSwitch /></p>
+      <p class="links"><Switches /></p>
     </main>
   );
 }

@@ -1,9 +1,10 @@
 // The queue in one hand: everything the person answers for, in one column.
 import { useSignal } from "@preact/signals";
 import { AlertCard, describe, whereOf, wordOf } from "./alert-card";
-import { Announcer, Calm, Clock, Connection, LangSwitch, LostBanner, Said, SignOut, Sound } from "./header";
+import { Announcer, Calm, Clock, Connection, LostBanner, Said, Sound } from "./header";
 import { t } from "./i18n";
 import { connected, me, queue } from "./state";
+import { Switches } from "./ui/switches";
 
 export function Phone() {
   const tab = useSignal<"queue" | "mine">("queue");
@@ -19,7 +20,7 @@ export function Phone() {
         <Said />
         {shown.length === 0 && <Calm mine={tab.value === "mine"} />}
         {shown.map((a) => <AlertCard key={a.id} alert={a} phone />)}
-        <div class="tools"><Sound /><LangSwitch /><SignOut /></div>
+        <div class="tools"><Sound /><Switches /></div>
         <p class="fine">{me.value?.name} · {t("app.not_a_medical_alarm")}</p>
       </main>
       <nav class="tabs" aria-label={t("ui.pages")}>

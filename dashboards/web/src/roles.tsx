@@ -3,7 +3,7 @@ import type { ComponentChild } from "preact";
 import { useEffect } from "preact/hooks";
 import { batch, useSignal } from "@preact/signals";
 import { api, Problem } from "./api";
-import { LangSwitch, SignOut } from "./header";
+import { Switches } from "./ui/switches";
 import { clock, t, tCode } from "./i18n";
 import { me, tz } from "./state";
 import type { Status } from "./types";
@@ -55,7 +55,7 @@ export function RolePage() {
       {who.role === "operator" && (
         <p class="links"><a class="button" href="/phone">{t("ui.device_queue")}</a> <a class="button" href="/m/alerts">{t("ui.plain_pages")}</a></p>
       )}
-      <p class="links"><LangSwitch /> <SignOut /></p>
+      <p class="links"><Switches /></p>
       <p class="fine">{t("app.not_a_medical_alarm")}</p>
     </main>
   );

@@ -1,7 +1,7 @@
 // Makes this browser a display or a phone of the house: somebody types the code that the terminals page shows.
 import { useSignal } from "@preact/signals";
 import { call } from "./api";
-import { LangSwitch } from "./header";
+import { Switches } from "./ui/switches";
 import { t, tCode } from "./i18n";
 import { asProblem } from "./login";
 
@@ -40,7 +40,7 @@ export function BecomeTerminal() {
       ) : (
         <p class="lead" role="status">{t("entry.terminal_done", { name: made.value.terminal.name })}</p>
       )}
-      <p class="links"><a class="button" href="/login">{t("entry.to_sign_in")}</a> <LangSwitch /></p>
+      <p class="links"><a class="button" href="/login">{t("entry.to_sign_in")}</a> <Switches /></p>
     </main>
   );
 }

@@ -3,7 +3,7 @@ import type { ComponentChild } from "preact";
 import { useEffect } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import { call } from "./api";
-import { LangSwitch, SignOut } from "./header";
+import { Switches } from "./ui/switches";
 import { lang, t, tCode } from "./i18n";
 import { asProblem } from "./login";
 import { me, tz } from "./state";
@@ -121,7 +121,7 @@ function Terminals() {
       {list.value?.length === 0 && <p>{t("terminals.none")}</p>}
       <ul>{(list.value ?? []).map((one) => <Row key={one.id} one={one} onRevoke={(which) => void revoke(which)} />)}</ul>
       {sites.length > 0 && <Adding sites={sites} onAdded={() => void look()} />}
-      <p class="links"><a class="button" href="/">{t("account.back")}</a> <LangSwitch /> <SignOut /></p>
+      <p class="links"><a class="button" href="/">{t("account.back")}</a> <Switches /></p>
     </main>
   );
 }

@@ -120,6 +120,7 @@ export interface Me {
   name: string;
   role: Role;
   lang: string | null;
+  elder: boolean | null; // the large version; null = never chosen
   must_change_password: boolean;
   must_set_factor: boolean;
   sites: Site[];

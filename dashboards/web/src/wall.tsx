@@ -1,10 +1,11 @@
 // The ward wall: on the left who needs help, on the right everybody.
 import { AlertCard, describe, whereOf, wordOf } from "./alert-card";
-import { Announcer, Calm, Clock, Connection, Faults, LangSwitch, LostBanner, Said, SignOut, SiteSwitch, Sound, ZoneSwitch } from "./header";
+import { Announcer, Calm, Clock, Connection, Faults, LostBanner, Said, SiteSwitch, Sound, ZoneSwitch } from "./header";
 import { t } from "./i18n";
 import { bedOf, connected, elsewhere, me, ofResident, queue, walls } from "./state";
 import { Tile } from "./tile";
 import type { Alert, Bed, Wall } from "./types";
+import { Switches } from "./ui/switches";
 
 const PER_PAGE = 108;
 const FEW = 4; // with more than these, only the first card is a large one, so that more of them fit
@@ -107,7 +108,7 @@ export function WallPage() {
         <Connection /> <Sound /> <SiteSwitch /> <ZoneSwitch />
         <Duty />
         <span class="who-am-i">{me.value?.name}</span>
-        <LangSwitch /> <SignOut /> <Clock />
+        <Switches /> <Clock />
       </header>
       <Announcer text={first === undefined ? "" : `${wordOf(first)} ${whereOf(first)} ${describe(first)}`} />
       <LostBanner />
