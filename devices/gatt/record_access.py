@@ -15,7 +15,7 @@ from devices.model import DecodeError
 CHARACTERISTIC = "2a52"
 
 _REPORT, _ABORT, _COUNT, _COUNT_RESPONSE, _RESPONSE = 1, 3, 4, 5, 6
-_NULL, _ALL, _FROM, _FIRST, _LAST = 0, 1, 3, 5, 6
+_NULL, _ALL, _UP_TO, _FROM, _RANGE, _FIRST, _LAST = 0, 1, 2, 3, 4, 5, 6
 _BY_SEQUENCE = 1
 MAX_SEQUENCE = 0xFFFF
 
@@ -63,24 +63,35 @@ class Ended:
         return self.outcome in (Outcome.SUCCESS, Outcome.NO_RECORDS)
 
 
-def count_all() -> bytes:
-    """Report the number of all stored records."""
-    return bytes((_COUNT, _ALL))
+@dataclass(frozen=True, slots=True)
+class Which:
+    """The records asked for, by number, both ends included; None = open. Meters must know all and "from", the rest is up to them."""
+
+    low: int | None = None
+    high: int | None = None
+
+    def encoded(self) -> bytes:
+        """Operator and operand."""
+        if self.low is None and self.high is None:
+            return bytes((_ALL,))
+        if self.high is None:
+            return bytes((_FROM, _BY_SEQUENCE)) + _operand(self.low)
+        if self.low is None:
+            return bytes((_UP_TO, _BY_SEQUENCE)) + _operand(self.high)
+        return bytes((_RANGE, _BY_SEQUENCE)) + _operand(self.low) + _operand(self.high)
 
 
-def count_from(sequence: int) -> bytes:
-    """Report the number of stored records with this sequence number or a higher one."""
-    return bytes((_COUNT, _FROM, _BY_SEQUENCE)) + _operand(sequence)
+ALL = Which()
 
 
-def report_all() -> bytes:
-    """Report all stored records."""
-    return bytes((_REPORT, _ALL))
+def count(which: Which) -> bytes:
+    """Report the number of these records."""
+    return bytes((_COUNT,)) + which.encoded()
 
 
-def report_from(sequence: int) -> bytes:
-    """Report the stored records with this sequence number or a higher one."""
-    return bytes((_REPORT, _FROM, _BY_SEQUENCE)) + _operand(sequence)
+def report(which: Which) -> bytes:
+    """Report these records."""
+    return bytes((_REPORT,)) + which.encoded()
 
 
 def report_first() -> bytes:
@@ -117,7 +128,7 @@ def response(payload: bytes) -> Counted | Ended:
     return Ended(request=Request(request) if request in set(Request) else None, outcome=Outcome(outcome))
 
 
-def _operand(sequence: int) -> bytes:
-    if not 0 <= sequence <= MAX_SEQUENCE:
+def _operand(sequence: int | None) -> bytes:
+    if sequence is None or not 0 <= sequence <= MAX_SEQUENCE:
         raise ValueError("sequence number: not 16 bits")
     return sequence.to_bytes(2, "little")

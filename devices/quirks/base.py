@@ -2,8 +2,8 @@
 
 Facts that doors and decoders know, besides those of the formats (`glucose_ceiling_mmol_l`, `bthome_calls` ...):
 `ble_bond` = "session": the device forgets its keys, so they are exchanged anew on each connection and dropped afterwards.
-`record_memory` = "whole": its record numbers cannot be trusted to rise (they wrap early, start again, or the device deletes what it has
-sent), so its whole memory is asked for each time; what is known already is recognised by its bytes.
+`record_memory` = "whole": its record numbers tell nothing, so its whole memory is asked for each time; what is known already is recognised
+by its bytes. Numbers that wrap, start again or fall need no deviation (gateway/collect/ble/records.py).
 `record_number` = "place": the number is only the place in the memory and changes with each new record, so it is no part of a record's name.
 """
 

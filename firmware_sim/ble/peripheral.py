@@ -54,6 +54,8 @@ class Peripheral:
         self.record_pause_s = 0.0  # between two records that are reported
         self.blinks = False  # has Immediate Alert, by which it can be told to blink; set before the start
         self.blinked: list[int] = []  # levels that it was told
+        self.cut_every = 0  # the link is lost after each so many of them
+        self._told = 0
         self.measure_every_s = 0.0  # a spot device of somebody who measures by the clock
         self.measure_due_s = 0.0
         self.sent: dict[int, list[tuple[int, bytes]]] = {}  # per characteristic: (world ms, bytes) that went out, the latest thousands
@@ -345,6 +347,9 @@ class Peripheral:
             await self._notify(self._record_uuid, record.measurement)
             if record.context is not None:
                 await self._notify(0x2A34, record.context)
+            self._told += 1
+            if self.cut_every and self._told % self.cut_every == 0:
+                self.drop()
 
         async def indicate(payload: bytes) -> None:
             self._serving = False

@@ -34,9 +34,17 @@ class Memory:
     sent: list[int] = field(default_factory=list)  # sequence numbers in the order in which they went out
     may_delete: bool = False
     aborted: bool = False
+    newest_first: bool = False  # the order in which it reports
+    unknown: frozenset[int] = frozenset()  # operators that its firmware does not know
 
     def select(self, operator: int, operand: bytes) -> list[Record] | int:
-        """The records that a filter names, or the response code that refuses it."""
+        """The records that a filter names, in the order in which they are told, or the response code that refuses it."""
+        if operator in self.unknown:
+            return OPERATOR_UNSUPPORTED
+        found = self._named(operator, operand)
+        return found[::-1] if self.newest_first and not isinstance(found, int) else found
+
+    def _named(self, operator: int, operand: bytes) -> list[Record] | int:
         if operator in (ALL, FIRST, LAST):
             if operand:
                 return BAD_OPERAND

@@ -3,19 +3,21 @@ from __future__ import annotations
 import pytest
 
 from devices.gatt import record_access as racp
-from devices.gatt.record_access import Counted, Ended, Outcome, Request
+from devices.gatt.record_access import Counted, Ended, Outcome, Request, Which
 from devices.model import DecodeError
 
 
 @pytest.mark.parametrize(
     ("request_", "wanted"),
     [
-        (racp.count_all(), "04 01"),
-        (racp.count_from(38), "04 03 01 26 00"),
-        (racp.report_all(), "01 01"),
-        (racp.report_from(0), "01 03 01 00 00"),
-        (racp.report_from(0x1234), "01 03 01 34 12"),
-        (racp.report_from(65_535), "01 03 01 ff ff"),
+        (racp.count(racp.ALL), "04 01"),
+        (racp.count(Which(low=38)), "04 03 01 26 00"),
+        (racp.report(racp.ALL), "01 01"),
+        (racp.report(Which(low=0)), "01 03 01 00 00"),
+        (racp.report(Which(low=0x1234)), "01 03 01 34 12"),
+        (racp.report(Which(low=65_535)), "01 03 01 ff ff"),
+        (racp.report(Which(high=0x1234)), "01 02 01 34 12"),
+        (racp.count(Which(1, 0x1234)), "04 04 01 01 00 34 12"),
         (racp.report_first(), "01 05"),
         (racp.report_last(), "01 06"),
         (racp.abort(), "03 00"),
@@ -28,7 +30,7 @@ def test_requests(request_: bytes, wanted: str) -> None:
 @pytest.mark.parametrize("sequence", [-1, 65_536])
 def test_sequence_numbers_have_16_bits(sequence: int) -> None:
     with pytest.raises(ValueError, match="sequence number"):
-        racp.report_from(sequence)
+        racp.report(Which(low=sequence))
 
 
 @pytest.mark.parametrize(

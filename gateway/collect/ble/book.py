@@ -7,6 +7,7 @@ An interruption is an event of its own, so that what was not heard is shown as n
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import apsw
@@ -26,9 +27,24 @@ COMPONENT = Component(
             device TEXT PRIMARY KEY, state TEXT NOT NULL, since_ns INTEGER NOT NULL, heard_ns INTEGER NOT NULL, cause TEXT NOT NULL
         ) STRICT, WITHOUT ROWID;
         """,
+        """
+        ALTER TABLE ble_memory ADD COLUMN mark BLOB;
+        ALTER TABLE ble_memory ADD COLUMN below INTEGER;
+        ALTER TABLE ble_memory ADD COLUMN total INTEGER;
+        """,
     ),
 )
 KILLED = "gateway stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """How far a device's memory has been journaled: up to this record, which is known again by its bytes."""
+
+    sequence: int
+    mark: bytes  # digest of that record: another record under its number means that the numbers began again
+    below: int | None = None  # a device that tells its newest records first was cut off: from here down all are missing still
+    total: int | None = None  # so many of its records are journaled, where that is known: more than that is a wrap
 
 
 class Book:
@@ -47,15 +63,27 @@ class Book:
 
         return await self._db.read(read)
 
-    async def advance(self, device: str, service: str, sequence: int) -> None:
-        """Everything up to this record is in the journal; only ever called after its commit."""
+    async def place(self, device: str, service: str) -> Place | None:
+        """The same with what proves it; None = nothing, or an older version wrote it down."""
+
+        def read(conn: apsw.Connection) -> Place | None:
+            query = "SELECT last_sequence, mark, below, total FROM ble_memory WHERE device = ? AND service = ? AND mark IS NOT NULL"
+            row = conn.execute(query, (device, service)).fetchone()
+            return None if row is None else Place(sequence=row[0], mark=row[1], below=row[2], total=row[3])
+
+        return await self._db.read(read)
+
+    async def advance(self, device: str, service: str, place: Place | None) -> None:
+        """Everything up to this record is in the journal, only ever called after its commit; None = its numbers mean something else now."""
         t_ns = self._clock.now_ns()
 
         def write(conn: apsw.Connection) -> None:
+            if place is None:
+                conn.execute("DELETE FROM ble_memory WHERE device = ? AND service = ?", (device, service))
+                return
             conn.execute(
-                "INSERT INTO ble_memory(device, service, last_sequence, t_ns) VALUES(?, ?, ?, ?)"
-                " ON CONFLICT(device, service) DO UPDATE SET last_sequence = excluded.last_sequence, t_ns = excluded.t_ns",
-                (device, service, sequence, t_ns),
+                "INSERT OR REPLACE INTO ble_memory(device, service, last_sequence, t_ns, mark, below, total) VALUES(?, ?, ?, ?, ?, ?, ?)",
+                (device, service, place.sequence, t_ns, place.mark, place.below, place.total),
             )
 
         await self._db.write(write)

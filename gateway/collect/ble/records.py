@@ -1,6 +1,11 @@
-"""Stored records by the record access control point: count first, then what is newer than the last one that the journal holds.
+"""The memory of a device, fetched through its record access control point: only what is newer than the record up to which the journal goes.
 
-Nothing is ever deleted on a device. The last sequence moves only when everything up to it is durable, so a cut link or a killed process
+Numbers of records wrap, begin again with a new battery, come twice or in falling order, so they are believed only as far as bytes prove
+them. The newest record is asked for first; if it is the one that the journal ends with, nothing is new. Else everything from that one on is
+asked for, itself included: if it comes with other bytes, or not at all, the numbers mean something else now and the whole memory is asked
+for. A newest record with a lower number is a wrap: up to the top first, then from the bottom to the newest.
+
+Nothing is ever deleted on a device. The journal's place moves only when everything up to it is durable, so a cut link or a killed process
 costs at most the same records once more, which intake recognises by their bytes.
 """
 
@@ -8,42 +13,62 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import Any
 
 from devices.gatt import record_access as racp
+from devices.gatt.record_access import ALL, Outcome, Which
 from devices.model import DecodeError
+from gateway.collect.ble.book import Place
 from gateway.collect.ble.parts import Parts, within
 from gateway.frames import Fate
 
 NOTED_EVERY = 20  # durable records: so many may come again after a kill
-ROUNDS = 3  # of one connection, while the device reports less than it counted
+ROUNDS = 6  # of one connection: a wrap takes three; the rest is for a device that reports less than it counted
+REFUSALS = frozenset({
+    Outcome.OPCODE_NOT_SUPPORTED, Outcome.INVALID_OPERATOR, Outcome.OPERATOR_NOT_SUPPORTED, Outcome.INVALID_OPERAND,
+    Outcome.OPERAND_NOT_SUPPORTED,
+})  # fmt: skip
 
 Write = Callable[[bytes], Awaitable[None]]
+Named = tuple[int, bytes]  # number and mark of a record
 
 
 class RecordsError(RuntimeError):
     """The device did not carry out what it was asked; the text names the procedure's outcome only."""
 
 
+def mark_of(record: bytes) -> bytes:
+    """What a record is known again by."""
+    return blake2b(record, digest_size=8).digest()
+
+
 @dataclass(slots=True)
 class Fetch:
     """Records of one report, in the order in which they came."""
 
-    order: list[int] = field(default_factory=list)
-    durable: set[int] = field(default_factory=set)
+    which: Which = ALL
+    proof: Named | None = None  # must be among them, or the numbers mean something else
+    fills: bool = False  # what was still missing below
+    order: list[Named] = field(default_factory=list)
+    durable: set[int] = field(default_factory=set)  # places in the order
     rising: bool = True
+    falling: bool = True
     settled: int = 0  # so many from the beginning are durable
 
-    def came(self, sequence: int) -> None:
-        """A record is on its way to the journal."""
-        self.rising = self.rising and (not self.order or self.order[-1] < sequence)
-        self.order.append(sequence)
+    def came(self, named: Named) -> int:
+        """A record is on its way to the journal; returns its place."""
+        if self.order:
+            self.rising &= self.order[-1][0] <= named[0]
+            self.falling &= self.order[-1][0] >= named[0]
+        self.order.append(named)
+        return len(self.order) - 1
 
-    def landed(self, sequence: int) -> None:
+    def landed(self, place: int) -> None:
         """It is durable, as a reading or as a dead letter."""
-        self.durable.add(sequence)
-        while self.settled < len(self.order) and self.order[self.settled] in self.durable:
+        self.durable.add(place)
+        while self.settled in self.durable:
             self.settled += 1
 
     @property
@@ -51,16 +76,42 @@ class Fetch:
         """Whether nothing is on its way."""
         return self.settled == len(self.order)
 
-    def safe(self) -> int | None:
-        """The highest sequence below which nothing is missing, in the middle of a report; None where the order does not tell."""
-        return self.order[self.settled - 1] if self.rising and self.settled and len(self.order) > 1 else None
+    @property
+    def proven(self) -> bool:
+        """Whether the numbers mean what they meant."""
+        return self.proof is None or self.proof in self.order
+
+    @property
+    def refuted(self) -> bool:
+        """Whether another record has the number of the one that was known."""
+        return self.proof is not None and not self.proven and self.proof[0] in {number for number, _ in self.order}
+
+    def end(self) -> Named | None:
+        """The newest of them where their order tells."""
+        return (self.order[-1] if self.rising else self.order[0] if self.falling else None) if self.order else None
+
+    def safe(self, place: Place | None) -> Place | None:
+        """How far nothing can be missing, in the middle of a report; None where the order does not tell."""
+        if len(self.order) < 2 or not self.settled or not self.proven:
+            return None
+        number, mark = self.order[self.settled - 1]
+        if self.fills:
+            return replace(place, below=number) if place is not None and self.falling else None
+        if self.rising:
+            known = len(set(self.order[: self.settled]))
+            if self.proof is None or place is None:
+                return Place(sequence=number, mark=mark, total=known if self.which == ALL else None)
+            return replace(place, sequence=number, mark=mark, total=None if place.total is None else place.total + known - 1)
+        if self.falling and self.which == ALL:
+            return Place(sequence=self.order[0][0], mark=self.order[0][1], below=number)
+        return None
 
 
 class Records:
     """The memory of one service of one connected device."""
 
     def __init__(self, parts: Parts, device: str, service: str, write: Write) -> None:
-        self.whole = False  # its numbers do not rise for ever: everything is asked for each time
+        self.whole = False  # its numbers tell nothing: everything is asked for each time
         self._parts = parts
         self._device = device
         self.service = service  # names the memory; of a sensor with sessions, with the session
@@ -68,9 +119,10 @@ class Records:
         self._answers: asyncio.Queue[bytes] = asyncio.Queue(maxsize=16)
         self._heard = asyncio.Event()
         self._fetch: Fetch | None = None
-        self._last: int | None = None
+        self._place: Place | None = None
         self._noted = 0  # of the present report
         self._notes: set[asyncio.Task[None]] = set()
+        self._former: set[Named] = set()  # what the last report of this connection held
 
     # --- what the device says
 
@@ -79,27 +131,27 @@ class Records:
         if not self._answers.full():  # a device that answers without being asked is not listened to for ever
             self._answers.put_nowait(payload)
 
-    def came(self, sequence: int) -> Callable[[Fate], None]:
+    def came(self, sequence: int, record: bytes) -> Callable[[Fate], None]:
         """A measurement came; returns what wants to know its fate."""
         self._heard.set()
-        fetch = self._fetch
+        fetch, named = self._fetch, (sequence, mark_of(record))
         if fetch is None:
-            return lambda fate: self._live_landed(sequence, fate)
-        fetch.came(sequence)
-        return lambda fate: self._landed(fetch, sequence, fate)
+            return lambda fate: self._live_landed(named, fate)
+        at = fetch.came(named)
+        return lambda fate: self._landed(fetch, at, fate)
 
-    def _landed(self, fetch: Fetch, sequence: int, fate: Fate) -> None:
+    def _landed(self, fetch: Fetch, at: int, fate: Fate) -> None:
         if fate is not Fate.REFUSED:
-            fetch.landed(sequence)
+            fetch.landed(at)
         self._heard.set()
         if fetch.settled - self._noted >= NOTED_EVERY and fetch is self._fetch:
             self._noted = fetch.settled
             self._note(self._settle(fetch))
 
-    def _live_landed(self, sequence: int, fate: Fate) -> None:
-        """Measured while connected: the next in order moves the last one on; any other is asked for again at the next connection."""
-        if fate is not Fate.REFUSED and self._last is not None and sequence == self._last + 1:
-            self._note(self._advance(sequence))
+    def _live_landed(self, named: Named, fate: Fate) -> None:
+        """Measured while connected: the next in order moves the place on; any other is asked for again at the next connection."""
+        if fate is not Fate.REFUSED and self._place is not None and named[0] == self._place.sequence + 1:
+            self._note(self._move(replace(self._place, sequence=named[0], mark=named[1])))
 
     def _note(self, work: Coroutine[Any, Any, None]) -> None:
         """Beside the procedure; `close` waits for it."""
@@ -109,52 +161,119 @@ class Records:
 
     # --- the procedure
 
-    async def fetch(self) -> int:
-        """Bring everything new to the journal; says how many records came."""
-        self._last = await self._parts.book.last_sequence(self._device, self.service)
-        came = 0
+    async def fetch(self) -> bool:
+        """Bring everything new to the journal; whether the device has told all that it counts."""
+        self._place = None if self.whole else await self._parts.book.place(self._device, self.service)
         for _ in range(ROUNDS):
-            start, expected = await self._find_start()
-            if expected == 0:
+            if await self._round():
                 self._parts.ops.clear("ble.records", self._device)
-                return came
-            fetch, self._noted = Fetch(), 0
-            self._fetch = fetch
-            complete = await self._report(start, fetch)
-            await self._wait_durable(fetch)
-            self._fetch = None
-            came += len(fetch.order)
-            if complete and fetch.all_durable and len(set(fetch.order)) >= expected:
-                await self._advance(max(fetch.order))
-                self._parts.ops.clear("ble.records", self._device)
-                return came
-            await self._settle(fetch)
+                return True
         self._parts.ops.fault("ble.records", self._device)
-        return came
+        return False
 
-    async def _find_start(self) -> tuple[int | None, int]:
-        """(first sequence to ask for, None = all; how many records the device counts there)."""
-        if self._last is None or self.whole:
-            return None, await self._count(racp.count_all())
-        if self._last < racp.MAX_SEQUENCE:
-            new = await self._count(racp.count_from(self._last + 1))
-            if new:
-                return self._last + 1, new
-        if await self._count(racp.count_from(self._last)):
-            return None, 0  # the last one is still there: nothing is new
-        return None, await self._count(racp.count_all())  # the memory was cleared, or its numbers began again
+    async def _round(self) -> bool:
+        """One step; whether nothing is left to do."""
+        place = self._place
+        if place is None:
+            return await self._bring(ALL)
+        newest = await self._newest()
+        if newest is None:
+            return await self._unaided(place)
+        if not newest:
+            return True
+        named = newest[0]
+        if named == (place.sequence, place.mark):
+            if place.below is not None:
+                return await self._bring(Which(high=place.below), fills=True)
+            return place.total is None or await self._count(ALL) <= place.total or await self._bring(ALL)
+        if named[0] > place.sequence:
+            return await self._bring(Which(place.sequence, named[0]), proof=place) and place.below is None
+        if place.below is None and await self._bring(Which(low=place.sequence), proof=place):
+            return await self._bring(Which(high=named[0]))
+        self._place = None
+        return False
 
-    async def _count(self, request: bytes) -> int:
-        answer = await self._ask(request)
+    async def _unaided(self, place: Place) -> bool:
+        """Of a device that does not tell its newest record: what numbers and counts can prove."""
+        total, above = await self._count(ALL), await self._count(Which(low=place.sequence))
+        if total == 0:
+            return True
+        explained = place.total is not None and total <= place.total + above - 1
+        if not above or not explained or place.below is not None or place.sequence == racp.MAX_SEQUENCE:
+            self._place = None
+            return await self._bring(ALL)
+        return await self._bring(Which(low=place.sequence), proof=place)
+
+    async def _bring(self, which: Which, *, proof: Place | None = None, fills: bool = False) -> bool:
+        """Have these records reported and stored; whether all of them came and the journal's place has moved behind them."""
+        which, expected = await self._widened(which)
+        if expected == 0 and proof is None:
+            if fills and self._place is not None:
+                await self._move(replace(self._place, below=None))  # the device has dropped them meanwhile
+            return True
+        fetch = Fetch(which, None if proof is None else (proof.sequence, proof.mark), fills)
+        self._fetch, self._noted = fetch, 0
+        complete = expected > 0 and await self._report(which, fetch)
+        await self._wait_durable(fetch)
+        self._fetch = None
+        await asyncio.gather(*self._notes)
+        found = set(fetch.order)
+        # A device that has the same record twice counts it twice: then a second report with nothing else in it is believed.
+        enough = len(found) >= expected or (len(fetch.order) >= expected and found == self._former)
+        self._former = found
+        if not complete or not fetch.all_durable or not enough:
+            await self._settle(fetch)
+            return False
+        if not fetch.proven:
+            await self._move(None)
+        elif fills and self._place is not None:
+            await self._move(replace(self._place, below=None))
+        elif not self.whole:
+            await self._move(await self._place_after(fetch, proof))
+        return fetch.proven
+
+    async def _place_after(self, fetch: Fetch, before: Place | None) -> Place | None:
+        """Where the journal stands when all of a report is durable."""
+        end = fetch.end()
+        if end is None and before is not None:
+            end = max(fetch.order, key=lambda named: named[0])
+        elif end is None:  # neither rising nor falling: a memory that has wrapped
+            newest = await self._newest()
+            end = newest[0] if newest and newest[0] in fetch.order else None
+        total = len(fetch.order) if fetch.which == ALL else await self._count(ALL)
+        below = None if before is None else before.below
+        return None if end is None else Place(sequence=end[0], mark=end[1], below=below, total=total)
+
+    async def _newest(self) -> list[Named] | None:
+        """The newest record, in a list that is empty if there is none; None of a device that does not know the request."""
+        fetch = self._fetch = Fetch()
+        answer = await self._ask(racp.report_last(), fetch)
+        self._fetch = None
         if isinstance(answer, racp.Counted):
-            return answer.records
-        if answer.outcome is racp.Outcome.NO_RECORDS:
-            return 0
-        raise RecordsError(f"count: {answer.outcome.name}")
+            raise RecordsError("report: answered with a count")
+        if answer.outcome is Outcome.NO_RECORDS:
+            return []
+        return fetch.order[-1:] if answer.complete and fetch.order else None
 
-    async def _report(self, start: int | None, fetch: Fetch) -> bool:
+    async def _widened(self, which: Which) -> tuple[Which, int]:
+        """What to ask for, and how many records that are: more than was meant where the device cannot tell less."""
+        for wider in (which, Which(low=which.low), ALL):
+            answer = await self._ask(racp.count(wider))
+            if isinstance(answer, racp.Counted):
+                return wider, answer.records
+            if answer.outcome is Outcome.NO_RECORDS:
+                return wider, 0
+            if answer.outcome not in REFUSALS or wider == ALL:
+                raise RecordsError(f"count: {answer.outcome.name}")
+        raise RecordsError("count: refused")
+
+    async def _count(self, which: Which) -> int:
+        wider, records = await self._widened(which)
+        return records if wider == which else 0
+
+    async def _report(self, which: Which, fetch: Fetch) -> bool:
         """Whether the device says that it has sent everything."""
-        answer = await self._ask(racp.report_all() if start is None else racp.report_from(start), fetch)
+        answer = await self._ask(racp.report(which), fetch)
         if isinstance(answer, racp.Counted):
             raise RecordsError("report: answered with a count")
         if not answer.complete:
@@ -205,10 +324,13 @@ class Records:
 
     async def _settle(self, fetch: Fetch) -> None:
         """Move on as far as nothing can be missing."""
-        safe = fetch.safe()
-        if safe is not None and (self._last is None or safe > self._last):
-            await self._advance(safe)
+        if fetch.refuted:
+            await self._move(None)
+        elif (safe := fetch.safe(self._place)) is not None and not self.whole:
+            await self._move(safe)
 
-    async def _advance(self, sequence: int) -> None:
-        self._last = sequence
-        await self._parts.book.advance(self._device, self.service, sequence)
+    async def _move(self, place: Place | None) -> None:
+        if place == self._place or self.whole:
+            return
+        self._place = place
+        await self._parts.book.advance(self._device, self.service, place)

@@ -238,7 +238,7 @@ class Session:
         if not parts:
             self._put(SENSOR, payload, t_ns)
         for record in parts:
-            landed = None if records is None else records.came(cgm.minutes_of(record))
+            landed = None if records is None else records.came(cgm.minutes_of(record), record)
             self._put(SENSED, (self._start or b"") + record, t_ns, landed)
 
     def _known(self) -> Mapping[str, str]:
@@ -323,7 +323,7 @@ class Session:
         except DecodeError:
             self._put(MEASUREMENT, payload, t_ns)
             return
-        landed = None if records is None else records.came(sequence)
+        landed = None if records is None else records.came(sequence, payload)
         if waits:
             self._held[sequence] = Held(payload, t_ns, self._parts.clock.monotonic_ns(), landed)
         else:
