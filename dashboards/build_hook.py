@@ -23,7 +23,17 @@ STAMP = ".source-hash"  # lies beside the built files and names the sources that
 LOCK_STAMP = ".anxin-lock-hash"  # lies in node_modules and names the lock that it was filled from
 TABLE = "../../devices/codes.py"  # names of quantities
 INPUTS = ("index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts", "src", "public", "../i18n", TABLE)
-GENERATED = "generated/quantities.{lang}.json"
+GENERATED = "generated/words.{lang}.{part}.json"
+# First parts of the words that the wall, the phone and the sign-in need at once; every other page fetches the rest as well.
+CORE = frozenset(
+    {
+        "action", "actor", "age", "alert", "alerts", "app", "banner", "baseline", "calls", "channel", "contact", "direction", "dispatch",
+        "duration", "error", "fault", "finding", "handover", "kind", "monitoring", "news2", "note", "origin", "outcome", "people", "place",
+        "priority", "quantity", "reason", "recipient", "risk", "role", "sent", "session", "short", "side", "sort", "standing", "state",
+        "said", "transition", "ui", "unit", "unknown", "value", "vital", "why",
+    }
+)  # fmt: skip
+NOT_CORE = ("error.registry.",)
 
 
 class WebError(RuntimeError):
@@ -102,17 +112,24 @@ def run(command: list[str], cwd: Path, environment: dict[str, str]) -> None:
         raise WebError(f"{' '.join(command[-6:])} failed ({result.returncode}):\n{result.stdout}")
 
 
-def write_names(web: Path) -> None:
-    """The names of quantities and units for the front end, made from the table each time and never kept."""
+def write_words(web: Path) -> None:
+    """Each language in two parts, with the names of quantities and units from the table; made each time and never kept."""
     table = Path(os.path.normpath(web / TABLE))
-    names: dict[str, dict[str, str]] = {"zh": {}, "en": {}}
-    for row in runpy.run_path(str(table))["QUANTITIES"] if table.is_file() else ():
-        for lang, name in (("zh", row.zh), ("en", row.en)):
-            names[lang] |= {f"quantity.{row.key}": name, f"unit.{row.ucum}": row.ucum}
-    for lang, texts in names.items():
-        target = web / GENERATED.format(lang=lang)
-        target.parent.mkdir(exist_ok=True)
-        target.write_text(json.dumps(texts, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    rows = runpy.run_path(str(table))["QUANTITIES"] if table.is_file() else ()
+    for lang in ("zh", "en"):
+        words = {key: text for row in rows for key, text in ((f"quantity.{row.key}", getattr(row, lang)), (f"unit.{row.ucum}", row.ucum))}
+        source = web.parent / "i18n" / f"{lang}.json"
+        words |= json.loads(source.read_text(encoding="utf-8")) if source.is_file() else {}
+        for part in ("core", "rest"):
+            chosen = {key: text for key, text in sorted(words.items()) if (part == "core") == is_core(key)}
+            target = web / GENERATED.format(lang=lang, part=part)
+            target.parent.mkdir(exist_ok=True)
+            target.write_text(json.dumps(chosen, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def is_core(key: str) -> bool:
+    """Whether a word is among those that every screen fetches."""
+    return key.partition(".")[0] in CORE and not key.startswith(NOT_CORE)
 
 
 def install(web: Path, npm: list[str], environment: dict[str, str]) -> None:
@@ -130,7 +147,7 @@ def build(web: Path, static: Path) -> None:
     npm, environment = npm_command()
     wanted = source_hash(web)
     install(web, npm, environment)
-    write_names(web)
+    write_words(web)
     fresh = static.with_name(f".static-{os.getpid()}")
     try:
         run([*npm, "run", "build", "--", "--outDir", str(fresh), "--emptyOutDir"], web, environment)

@@ -32,6 +32,7 @@ from gateway.api import (
     routes_people,
     routes_registry,
     routes_session,
+    routes_wall,
     routes_ward,
     static,
 )
@@ -101,6 +102,7 @@ def create_app(
         routes_figures,
         routes_people,
         routes_machines,
+        routes_wall,
     ):  # fmt: skip
         app.include_router(module.router, prefix=API)
     for router in machine_routers:

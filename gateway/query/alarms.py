@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from gateway.access import Action, FieldClass, scope_of, site_scope
+from gateway.access import ALL_SITES, Action, FieldClass, scope_of, site_scope
 from gateway.alerts import book, calls, handover, silences
 from gateway.alerts import why as reasons
 from gateway.alerts.policy import LANES, Policy, PolicyBook
@@ -15,11 +15,12 @@ from gateway.query.shape import NS_PER_MS, alert_json, ms, plain
 from gateway.query.sight import Sight
 from gateway.registry import rota
 from gateway.registry.view import RegistryView
-from gateway.vocabulary import AlertView
+from gateway.vocabulary import AlertView, Role
 
 DAY_NS = 86_400 * 1_000_000_000
 LONGEST_NS = 400 * DAY_NS
-ROOM_QUANTITIES = ("motion", "presence", "door", "bed_occupied")
+HOUSE = (Role.CAREGIVER.value, Role.CLINICIAN.value, Role.OPERATOR.value)  # who takes a shift over
+ROOM_QUANTITIES = ("motion", "door", "bed_occupied")  # presence sensors speak as motion
 
 
 class Alarms:
@@ -81,7 +82,22 @@ class Alarms:
         db = self._sight.parts.db
         now = await db.read(lambda conn: handover.snapshot(conn, site_id, zone_id, asker.id))
         last = await db.read(lambda conn: handover.listing(conn, site_id))
-        return {"t_ms": ms(self._sight.now_ns()), "now": now, "handovers": [plain(row) for row in last]}
+        return {
+            "t_ms": ms(self._sight.now_ns()),
+            "now": now,
+            "handovers": [plain(row) for row in last],
+            "receivers": self._receivers(asker, site_id),
+        }
+
+    def _receivers(self, asker: Asker, site_id: str) -> list[dict[str, Any]]:
+        """Accounts that can take a shift of the site over, those on duty first."""
+        view, serving = self._sight.view, dict(rota.serving(self._sight.view, site_id, None, self._sight.now_ns()))
+        rows = [
+            {"id": user.id, "name": user.name, "role": user.role, "on_duty": user.staff_id in serving}
+            for user in view.users.values()
+            if user.id != asker.id and user.status == "active" and user.role in HOUSE and {site_id, ALL_SITES} & set(user.site_ids)
+        ]
+        return sorted(rows, key=lambda row: (not row["on_duty"], row["name"]))
 
     # --- silences --------------------------------------------------------------------------------------------------
 

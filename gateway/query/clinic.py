@@ -74,6 +74,12 @@ class Clinic:
             "vitals": vitals.vitals,
         }
 
+    async def change(self, resident: Resident, now_ns: int) -> tuple[dict[str, Any] | None, int | None]:
+        """Score of now and how it differs from that of a day ago; None where that cannot be said."""
+        score = scores.now_json(resident, self._vitals(resident.id, now_ns).vitals, to_ms(now_ns))
+        before = await self._score_before(resident, to_ms(now_ns)) if score is not None else None
+        return score, change_of(score, before)
+
     def _vitals(self, resident_id: str, now_ns: int) -> Vitals:
         tile = self._sight.tile(resident_id, now_ns)
         return Vitals() if tile is None else self._sight.present.vitals(tile, now_ns)

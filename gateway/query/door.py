@@ -29,6 +29,7 @@ from gateway.query.machines import Machines
 from gateway.query.people import People
 from gateway.query.records import Records
 from gateway.query.refusal import Unavailable
+from gateway.query.risk import Risk
 from gateway.query.shape import NS_PER_MS, alert_json, plain
 from gateway.query.sight import Sight
 from gateway.query.wall import LatestValues, Present, Tile, tile_json
@@ -76,6 +77,7 @@ class Query:
         self.records = Records(sight)
         self.curves = Curves(sight)
         self.clinic = Clinic(sight)
+        self.risk = Risk(sight, self.clinic)
         self.glucose = Glucose(sight)
         self.alarms = Alarms(sight)
         self.burden = Burden(sight)
@@ -130,6 +132,7 @@ class Query:
             "alerts": [alert_json(view, alert) for alert in alerts],
             "silences": (await self.alarms.silences(asker, site_id))["silences"],
             "duty": self._duty(asker, site_id, zone_id, now_ns),
+            "my_zones": self._zones_of(asker, site_id, now_ns),
             "faults": self._faults(asker),
         }
 
@@ -149,6 +152,12 @@ class Query:
         ids = [staff_id for role in DUTY_ROLES for staff_id in rota.on_duty(self.view, site_id, zone_id, role, now_ns)]
         rows = [self.view.staff[staff_id] for staff_id in dict.fromkeys(ids) if staff_id in self.view.staff]
         return [{"name": staff.name, "initials": staff.initials} for staff in rows]
+
+    def _zones_of(self, asker: Asker, site_id: str, now_ns: int) -> list[str]:
+        """Zones of a site in which the person who asks is on duty now."""
+        own = asker.user.staff_id
+        zones = [row.id for row in self.view.zones.values() if row.site_id == site_id]
+        return [one for one in zones if own is not None and own in dict(rota.serving(self.view, site_id, one, now_ns))]
 
     def _faults(self, asker: Asker) -> list[dict[str, Any]]:
         if not may(asker, Action.READ, None, FieldClass.SYSTEM):

@@ -19,6 +19,7 @@ from gateway.vocabulary import AlertView, Role
 
 SHARE = 64  # beds looked at in one go
 _RECHECK = ("user.", "consent.", "session.")
+_DESK = ("silence.", "handover.")  # the screens read these anew; what changed is not told
 _SILENT = ("user.", "consent.", "policy.", "limit.")  # of the registry, but nothing that a wall shows
 
 
@@ -87,7 +88,7 @@ class Feed:
             return False
         if item.alert is not None:
             return may(asker, Action.READ, alert_scope(self.view, item.alert), FieldClass.ALERTS)
-        return item.event == "registry"
+        return item.event == "registry" or (item.event == "desk" and asker.role is not Role.ADMIN)
 
     def scope(self, asker: Asker) -> Reach:
         """The person's reach now; computed anew once per second, or when the registry or the person changed."""
@@ -159,6 +160,8 @@ class Feed:
             alert = view_from_dict(row.body["view"])
             data = {"transition": row.kind.removeprefix("alert."), "alert": alert_json(self.view, alert)}
             return FeedItem(offset=row.offset, event="alert", data=data, alert=alert)
+        if row.kind.startswith(_DESK):
+            return FeedItem(offset=row.offset, event="desk", data={"kind": row.kind})
         rechecks = row.offset == last_recheck
         # Of many changes at once (an import) the last one is enough: the screen loads the wall anew.
         if row.offset == last_registry:

@@ -124,8 +124,8 @@ def test_silence_needs_a_reason_and_is_not_for_calls(screens: Screens, live_ward
     wall = screens.open("mei", "/wall")
     wall.alert("3-01").wait_for(timeout=6000)
     card = wall.alert("3-04")
-    assert wall.alert("3-01").get_by_text("静音 2 分钟").count() == 0
-    card.get_by_text("静音 2 分钟").click(timeout=6000)
+    assert wall.alert("3-01").locator("[data-silence]").count() == 0
+    card.locator("[data-silence=ask]").click(timeout=6000)
     card.get_by_role("button", name="正在护理操作").click()
     expect(card.locator("[data-silenced]")).to_contain_text("静音中，还剩 1 分", timeout=3000)
     silenced = live_ward.person("nan").alerts(resident_id="liu", state="raised")[0]

@@ -43,6 +43,7 @@ PASSES: dict[tuple[str, str], frozenset[str]] = {
     ("post", "/api/v1/me/elder"): ALL,
     ("get", "/api/v1/stream"): ALL,
     ("get", "/api/v1/wall"): CARE,
+    ("get", "/api/v1/wall/risk"): CARE,
     ("get", "/api/v1/alerts"): CARE | OPERATORS,
     ("get", "/api/v1/alerts/{alert_id}"): CARE | OPERATORS,
     ("get", "/api/v1/alerts/{alert_id}/why"): CARE | OPERATORS,
@@ -67,6 +68,7 @@ PASSES: dict[tuple[str, str], frozenset[str]] = {
     ("post", "/api/v1/silences"): CARE,
     ("post", "/api/v1/silences/{silence_id}/end"): CARE,
     ("get", "/api/v1/handover"): CARE | OPERATORS,
+    ("get", "/api/v1/handover/scores"): CARE | OPERATORS,
     ("post", "/api/v1/handover"): CARE | OPERATORS,
     ("post", "/api/v1/handover/{handover_id}/accept"): CARE | OPERATORS,
     ("get", "/api/v1/calls"): CARE | OPERATORS,
@@ -202,6 +204,8 @@ FOREIGN_BODY: dict[tuple[str, str], dict[str, Any]] = {
 }  # fmt: skip
 FOREIGN_QUERY: dict[tuple[str, str], dict[str, Any]] = {
     ("get", "/api/v1/wall"): {"site": "far"},
+    ("get", "/api/v1/wall/risk"): {"site": "far"},
+    ("get", "/api/v1/handover/scores"): {"site": "far"},
     ("get", "/api/v1/duty"): {"site": "far"},
     ("get", "/api/v1/handover"): {"site": "far"},
     ("get", "/api/v1/house/week"): {"site": "far"},
@@ -209,8 +213,8 @@ FOREIGN_QUERY: dict[tuple[str, str], dict[str, Any]] = {
     ("get", "/api/v1/calls"): {"site": "far"},
     ("get", "/api/v1/residents/{resident_id}/why"): {"at_ms": 0},
 }
-OWN_QUERY = {"/api/v1/wall": {"site": "care"}, "/api/v1/duty": {"site": "care"}, "/api/v1/handover": {"site": "care"},
-             "/api/v1/house/week": {"site": "care"},
+OWN_QUERY = {"/api/v1/wall": {"site": "care"}, "/api/v1/wall/risk": {"site": "care"}, "/api/v1/handover/scores": {"site": "care"},
+             "/api/v1/duty": {"site": "care"}, "/api/v1/handover": {"site": "care"}, "/api/v1/house/week": {"site": "care"},
              "/api/v1/alerts": {"state": "all"}}  # fmt: skip
 NOT_LISTS = ("/api/v1/stream", "/api/v1/ledger", "/api/v1/deadletters", "/api/v1/backups", "/api/v1/setup/search", "/api/v1/setup/show")
 # Routes with a parameter or a body but without anybody's data behind it.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.build_hook import GENERATED, write_names
+from dashboards.build_hook import GENERATED, write_words
 from dashboards.pages.words import FOLDER, LANGUAGES, PLACEHOLDER, Phrasebook, choose, words
 from devices.codes import QUANTITIES
 from gateway.registry.errors import MESSAGES
@@ -49,15 +49,23 @@ def test_every_quantity_is_called_as_in_the_table_and_nowhere_else(tmp_path: Pat
     web.mkdir(parents=True)
     (tmp_path / "devices").mkdir()
     shutil.copy(ROOT / "devices" / "codes.py", tmp_path / "devices")
-    write_names(web)
-    built = {lang: json.loads((web / GENERATED.format(lang=lang)).read_text(encoding="utf-8")) for lang in LANGUAGES}
+    shutil.copytree(FOLDER, tmp_path / "dashboards" / "i18n")
+    write_words(web)
+
+    def read(lang: str, part: str) -> dict[str, str]:
+        found: dict[str, str] = json.loads((web / GENERATED.format(lang=lang, part=part)).read_text(encoding="utf-8"))
+        return found
+
+    parts = {lang: (read(lang, "core"), read(lang, "rest")) for lang in LANGUAGES}
     for row in QUANTITIES:
         key = f"quantity.{row.key}"
-        assert (words("zh")[key], words("en")[key]) == (built["zh"][key], built["en"][key]) == (row.zh, row.en)
-        assert built["en"][f"unit.{row.ucum}"] == row.ucum
-    for lang in LANGUAGES:
+        assert (words("zh")[key], words("en")[key]) == (parts["zh"][0][key], parts["en"][0][key]) == (row.zh, row.en)
+        assert parts["en"][0][f"unit.{row.ucum}"] == words("en")[f"unit.{row.ucum}"]
+    for lang, (core, rest) in parts.items():
         by_hand = json.loads((FOLDER / f"{lang}.json").read_text(encoding="utf-8"))
         assert not [key for key in by_hand if key.startswith("quantity.")], "the names of quantities stand in devices/codes.py"
+        assert not core.keys() & rest.keys()
+        assert by_hand.items() <= (core | rest).items()  # the parts hold everything
 
 
 def test_every_code_in_the_sources_has_words() -> None:

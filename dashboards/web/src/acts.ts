@@ -21,12 +21,15 @@ export async function act(alert: Alert, action: Action, more: Params = {}): Prom
   if (action !== "reopen" && busy.value.has(alert.id)) return;
   setBusy(alert.id, true);
   try {
-    const after = (await api.act(alert, action, more)).alert;
+    // Who goes to a resident goes for everything that calls from there.
+    const after = (await api.act(alert, action, action === "claim" ? { incident: true, ...more } : more)).alert;
     put(after);
     if (action === "resolve" || action === "seen") {
       const text = after.outcome === null ? t("state.resolved") : t("standing.resolved_as", { outcome: after.outcome });
       say({ text: `${after.place} ${text}`.trim(), undo: { label: t("action.reopen"), run: () => void act(after, "reopen") } });
-    } else if (action === "support" && (alert.claimed_by === null || alert.claimed_by === me.value?.id)) say({ text: t("ui.support_asked") });
+    } else if (action === "note") say({ text: t("said.noted") });
+    else if (action === "dispatch") say({ text: t("said.dispatched") });
+    else if (action === "support" && (alert.claimed_by === null || alert.claimed_by === me.value?.id)) say({ text: t("ui.support_asked") });
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     explain(error);

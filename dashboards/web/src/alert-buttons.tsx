@@ -1,12 +1,12 @@
 import { useSignal } from "@preact/signals";
 import { act, busy } from "./acts";
 import { t, type Key } from "./i18n";
+import { to } from "./route";
+import { SilenceOf } from "./silences";
 import { me } from "./state";
 import { OUTCOMES, type Action, type Alert } from "./types";
 
 const ACTING = new Set(["caregiver", "clinician", "operator"]);
-const SILENCE_S = 120;
-const REASONS = ["ui.silence.care", "ui.silence.device", "ui.silence.known"] as const;
 
 function Act({ alert, action, word, main = false }: { alert: Alert; action: Action; word: Key; main?: boolean }) {
   return (
@@ -42,31 +42,12 @@ function Outcomes({ alert }: { alert: Alert }) {
   );
 }
 
-// Fall and calls cannot be silenced, only claimed; every other silence has a reason and ends by itself.
-function Silence({ alert }: { alert: Alert }) {
-  const asked = useSignal(false);
-  if (alert.kind === "call" || alert.cause.startsWith("fall")) return null;
-  if (alert.silenced_until_ms !== null) return <Act alert={alert} action="unsilence" word="action.unsilence" />;
-  if (!asked.value) return <button type="button" data-silence="ask" onClick={() => (asked.value = true)}>{t("ui.silence.two_minutes")}</button>;
-  return (
-    <fieldset class="outcomes">
-      <legend>{t("ui.silence.why")}</legend>
-      <div class="buttons">
-        {REASONS.map((key) => (
-          <button key={key} type="button" onClick={() => void act(alert, "silence", { until_s: SILENCE_S, reason: t(key) }).then(() => (asked.value = false))}>
-            {t(key)}
-          </button>
-        ))}
-      </div>
-    </fieldset>
-  );
-}
-
-// `full` adds what one needs less often; a short card keeps to the one next step.
-export function Buttons({ alert, full }: { alert: Alert; full: boolean }) {
+// `full` adds what one needs less often; a short card keeps to the one next step. The sheet is where "more" leads.
+export function Buttons({ alert, full, sheet = false }: { alert: Alert; full: boolean; sheet?: boolean }) {
   if (!ACTING.has(me.value?.role ?? "")) return null;
   const mine = alert.claimed_by === me.value?.id;
   const owned = alert.state === "claimed" || alert.state === "arrived";
+  const ask = alert.state === "raised" || (owned && mine);
   return (
     <div class="buttons">
       {alert.state === "raised" && <Act alert={alert} action="claim" word="action.claim" main />}
@@ -75,10 +56,12 @@ export function Buttons({ alert, full }: { alert: Alert; full: boolean }) {
       {alert.state === "claimed" && mine && <Act alert={alert} action="arrive" word="action.arrive" main />}
       {alert.state === "arrived" && mine && <Outcomes alert={alert} />}
       {owned && !mine && !alert.supported_by.includes(me.value?.id ?? "") && <Act alert={alert} action="support" word="ui.join" />}
-      {full && (alert.state === "raised" || (owned && mine)) && <Act alert={alert} action="support" word="action.support" />}
+      {full && ask && <Act alert={alert} action="support" word={mine ? "ui.call_people" : "action.support"} />}
+      {full && mine && owned && alert.kind !== "technical" && !sheet && <a class="button danger" href={to("alert", alert.id)} data-open="120">120</a>}
       {full && mine && alert.state === "claimed" && <Act alert={alert} action="release" word="ui.cannot_go" />}
-      {full && mine && alert.kind !== "technical" && <a class="button" href="tel:120">{t("ui.call_120")}</a>}
-      {full && alert.state === "raised" && <Silence alert={alert} />}
+      {full && (alert.state === "raised" || (owned && mine)) && <SilenceOf alert={alert} />}
+      {alert.state === "resolved" && sheet && <Act alert={alert} action="reopen" word="action.reopen" />}
+      {full && !sheet && <a class="button plain more" href={to("alert", alert.id)} data-open="sheet">{t("ui.more")}</a>}
     </div>
   );
 }

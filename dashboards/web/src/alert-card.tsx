@@ -1,7 +1,7 @@
 import { Buttons } from "./alert-buttons";
+import { Going } from "./going";
 import { span, t, tCode } from "./i18n";
 import { connected, me, serverNow } from "./state";
-import { Trend } from "./trend";
 import type { Alert } from "./types";
 
 const MARK = { high: "■■■", medium: "■■", low: "■", info: "·" } as const;
@@ -16,6 +16,11 @@ export function toneOf(alert: Alert): string {
 
 export function wordOf(alert: Alert): string {
   return alert.kind === "technical" ? t("kind.technical") : t(`priority.${alert.priority}`);
+}
+
+// For lists: priority by shape and word, as on the card.
+export function MarkWord({ alert }: { alert: Alert }) {
+  return <span class={`mark-word ${toneOf(alert)}`}><span aria-hidden="true">{MARK[alert.priority]}</span> {wordOf(alert)}</span>;
 }
 
 export function whereOf(alert: Alert): string {
@@ -33,7 +38,7 @@ function siteName(alert: Alert): string | null {
   return sites.length < 2 ? null : (sites.find((s) => s.id === alert.site_id)?.name ?? null);
 }
 
-function standing(alert: Alert): string {
+export function standing(alert: Alert): string {
   const at = serverNow.value;
   if (alert.state === "cleared") return t(alert.params.not_applicable ? "standing.not_applicable" : "standing.cleared");
   if (alert.state === "raised") return t("standing.raised");
@@ -70,7 +75,24 @@ function Since({ alert }: { alert: Alert }) {
   );
 }
 
-export function AlertCard({ alert, phone = false, short = false }: { alert: Alert; phone?: boolean; short?: boolean }) {
+// What one has to know before one goes in: the wearer's own word, and that nobody knows how it is now.
+function Hints({ alert }: { alert: Alert }) {
+  return (
+    <>
+      {alert.wearer_ok_ms !== null && <p class="hint" data-wearer-ok>{t("reason.wearer_ok")}</p>}
+      {alert.stale && <p class="hint" data-stale>{t("alert.stale")}</p>}
+    </>
+  );
+}
+
+interface Card {
+  alert: Alert;
+  phone?: boolean;
+  short?: boolean;
+  sheet?: boolean; // stands on its own sheet, which has everything else beneath it
+}
+
+export function AlertCard({ alert, phone = false, short = false, sheet = false }: Card) {
   const mine = alert.claimed_by === me.value?.id;
   const owned = alert.state === "claimed" || alert.state === "arrived";
   const house = siteName(alert);
@@ -91,9 +113,10 @@ export function AlertCard({ alert, phone = false, short = false }: { alert: Aler
         <div class="gist"><p class="what">{describe(alert)}</p><Since alert={alert} /></div>
         {house !== null && <p class="site">{house}</p>}
         <Standing alert={alert} />
+        <Hints alert={alert} />
+        {phone && mine && !sheet && <Going alert={alert} />}
       </div>
-      <Buttons alert={alert} full={full} />
-      {phone && mine && alert.resident !== null && <Trend id={alert.id} />}
+      <Buttons alert={alert} full={full || sheet} sheet={sheet} />
     </article>
   );
 }

@@ -1,5 +1,5 @@
 // The one place that calls the server; a failed call throws a Problem with the server's machine word.
-import type { Action, Alert, Alerts, Detail, Me, Params, Status, Wall } from "./types";
+import type { Action, Alert, Alerts, Detail, Me, Params, Silence, Status, Wall } from "./types";
 
 const PATIENCE_MS = 15_000; // a frozen server must not leave a button waiting for ever
 
@@ -56,6 +56,7 @@ export const api = {
   wall: (site: string, zone: string | null) => call<Wall>("GET", `/wall?site=${id(site)}${zone === null ? "" : `&zone=${id(zone)}`}`),
   alerts: () => call<Alerts>("GET", "/alerts?limit=500"),
   detail: (alert: string) => call<Detail>("GET", `/alerts/${id(alert)}`),
+  silences: () => call<{ silences: Silence[] }>("GET", "/silences"),
   status: () => call<Status>("GET", "/status"),
   devices: () => call<{ devices: unknown[] }>("GET", "/devices"),
   inbox: () => call<{ devices: unknown[] }>("GET", "/inbox"),

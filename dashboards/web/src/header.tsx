@@ -1,7 +1,7 @@
 // What stands at the head of every page: connection, sound, site, language, person, clock.
 import { useEffect } from "preact/hooks";
-import { ago, clock, t, tCode } from "./i18n";
-import { arm, armedAt, tryArm } from "./sound";
+import { ago, clock, span, t, tCode } from "./i18n";
+import { arm, armedAt, endPause, pause, pauseSound, tryArm } from "./sound";
 import { connected, faults, heardAt, me, now, queue, serverNow, site, tz, walls, zone } from "./state";
 export { Said } from "./ui/notice"; // pages of before the design system import these from here
 export { LangSwitch, SignOut } from "./ui/switches";
@@ -27,6 +27,15 @@ export function Sound() {
     return <button type="button" class="pill ok" data-sound="on" onClick={() => void arm()}>{t("ui.sound_on", { at: clock(armedAt.value, tz.value).slice(0, 5) })}</button>;
   }
   return <button type="button" class="pill bad" data-sound="off" onClick={() => void arm()}>{t("ui.sound_off")}</button>;
+}
+
+// At most two minutes, with the time left on it; something worse ends it. Only where there is a sound to pause.
+export function SoundPause() {
+  const now = pause.value;
+  const left = now === null ? 0 : now.until - serverNow.value;
+  if (now !== null && left > 0) return <button type="button" class="pill warn" data-pause={Math.ceil(left / 1000)} onClick={endPause}>{t("ui.pause.left", { span: span(left) })}</button>;
+  if (armedAt.value === null) return null;
+  return <button type="button" class="plain" data-pause="off" onClick={pauseSound}>{t("ui.pause")}</button>;
 }
 
 export function Clock() {

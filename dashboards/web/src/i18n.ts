@@ -1,17 +1,46 @@
-// Both languages come from the JSON that the server uses too; a key that misses in one is a compile error. Only the one that is spoken is fetched.
-// The names of quantities come from devices/codes.py: the build writes them into ../generated.
-import { batch, signal } from "@preact/signals";
-import type zh from "../../i18n/zh.json";
+// Words of one language come in two files that the build makes of ../../i18n: what the queue needs, and the rest when somebody asks for it.
+// The types come from the JSON itself, so that a key that misses in one language is a compile error.
+import { signal } from "@preact/signals";
+import type enWords from "../../i18n/en.json";
+import type zhWords from "../../i18n/zh.json";
 import type { Params } from "./types";
 
-type Texts = typeof zh;
-export type Key = keyof Texts;
+export type Key = keyof typeof zhWords;
 export type Lang = "zh" | "en";
-const TEXTS: Record<Lang, () => Promise<{ default: Texts }>> = { zh: () => import("../../i18n/zh.json"), en: () => import("../../i18n/en.json") };
-const NAMES: Record<Lang, () => Promise<{ default: Record<string, string> }>> = {
-  zh: () => import("../generated/quantities.zh.json"), en: () => import("../generated/quantities.en.json"),
-};
+type None<T extends never> = T;
+export type Complete = None<Exclude<Key, keyof typeof enWords> | Exclude<keyof typeof enWords, Key>>;
+export type Part = "core" | "rest";
+type Words = Record<string, string>;
+
 const KEPT = "anxin.lang";
+const FILES: Record<Lang, Record<Part, () => Promise<{ default: Words }>>> = {
+  zh: { core: () => import("../generated/words.zh.core.json"), rest: () => import("../generated/words.zh.rest.json") },
+  en: { core: () => import("../generated/words.en.core.json"), rest: () => import("../generated/words.en.rest.json") },
+};
+const words: Record<Lang, Words> = { zh: {}, en: {} };
+const coming = new Map<string, Promise<void>>();
+const arrived = new Set<string>();
+const held = signal(0); // grows with each file that has come: whoever drew without it draws again
+
+// Fetches a part once; a failure may be tried again.
+export function bring(which: Lang, part: Part): Promise<void> {
+  const name = `${which}.${part}`;
+  const known = coming.get(name);
+  if (known !== undefined) return known;
+  const fresh = FILES[which][part]().then(
+    (file) => {
+      Object.assign(words[which], file.default);
+      arrived.add(name);
+      held.value += 1;
+    },
+    (error: unknown) => {
+      coming.delete(name);
+      throw error;
+    },
+  );
+  coming.set(name, fresh);
+  return fresh;
+}
 
 function asLang(word: string | null): Lang | null {
   return word === "zh" || word === "en" ? word : null;
@@ -24,10 +53,10 @@ export function chosen(): Lang | null {
 
 export const lang = signal<Lang>(chosen() ?? (navigator.language.startsWith("en") ? "en" : "zh"));
 
-const spoken = signal<Record<string, string>>({});
-
-// Resolves when the words are there; the page keeps its former language until then.
+// The words first, then the switch, so that nothing is drawn without them.
 export async function setLang(next: Lang, keep = true): Promise<void> {
+  await bring(next, "core");
+  if (coming.has(`${lang.value}.rest`)) await bring(next, "rest");
   if (keep) localStorage.setItem(KEPT, next);
   const [texts, names] = await Promise.all([TEXTS[next](), NAMES[next]()]);
   batch(() => {
@@ -36,18 +65,26 @@ export async function setLang(next: Lang, keep = true): Promise<void> {
   });
 }
 
-export function t(key: Key, params: Params = {}): string {
-  return fill(look(key) ?? key, params);
+function look(key: string): string | undefined {
+  const now = held.value >= 0 ? lang.value : "zh";
+  const found = words[now][key];
+  if (found === undefined && !coming.has(`${now}.rest`)) bring(now, "rest").catch(() => undefined); // the code stands there meanwhile
+  return found;
 }
 
-function look(key: string): string | undefined {
-  return spoken.value[key];
+export function t(key: Key, params: Params = {}): string {
+  return fill(look(key) ?? "", params);
 }
 
 // For codes that the server sends: one without words is shown as the code that it is rather than hidden.
 export function tCode(code: string, params: Params = {}): string {
   const text = look(code);
-  return text === undefined ? t("unknown", { code }) : fill(text, params);
+  if (text !== undefined) return fill(text, params);
+  return whole() ? t("unknown", { code }) : "";
+}
+
+function whole(): boolean {
+  return arrived.has(`${lang.value}.rest`);
 }
 
 export function has(code: string): boolean {

@@ -2,7 +2,7 @@
 import { batch } from "@preact/signals";
 import { api, Problem } from "./api";
 import { Relay, type LiveMessage } from "./relay";
-import { heard, me, merge, put, replaceAlerts, replaceWalls, site, zone, faults } from "./state";
+import { deskChanges, faults, heard, me, merge, put, replaceAlerts, replaceWalls, silences, site, zone } from "./state";
 import type { Alert, BedUpdate, Fault } from "./types";
 import { toLogin } from "./ui/session";
 
@@ -31,6 +31,10 @@ function take(message: LiveMessage): void {
       const data = JSON.parse(message.data) as { t_ms: number; beds: BedUpdate[] };
       heard(data.t_ms);
       for (const update of data.beds) merge(update);
+    } else if (message.event === "desk") {
+      heard();
+      deskChanges.value += 1;
+      refreshSilences();
     } else if (message.event === "denied") void checkSession();
     else if (message.event === "closed") {
       if ((JSON.parse(message.data) as { code: string }).code === "session.ended") void checkSession();
@@ -46,6 +50,22 @@ async function checkSession(): Promise<void> {
   }
 }
 
+// Never worth a reload: what cannot be read now comes with the next change or the next load.
+export function refreshSilences(): void {
+  api.silences().then((found) => (silences.value = found.silences), () => undefined);
+}
+
+// For what is shown only when somebody asks for it: the beds on a phone.
+export function wantBeds(): void {
+  if (withBeds) return;
+  withBeds = true;
+  void load();
+}
+
+export function refresh(): void {
+  void load();
+}
+
 async function load(retry = true): Promise<string> {
   if (loading) {
     again = true;
@@ -56,6 +76,7 @@ async function load(retry = true): Promise<string> {
   let cursor = "";
   try {
     const listed = await api.alerts();
+    refreshSilences();
     const ids = !withBeds ? [] : site.value !== null ? [site.value] : (me.value?.sites ?? []).map((s) => s.id);
     const fresh = await Promise.all(ids.map((id) => api.wall(id, zone.value)));
     cursor = listed.cursor;

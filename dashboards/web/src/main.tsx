@@ -2,7 +2,7 @@
 import { effect } from "@preact/signals";
 import { render } from "preact";
 import { api, Problem } from "./api";
-import { chosen, has, lang, setLang, t } from "./i18n";
+import { bring, chosen, has, lang, setLang, t } from "./i18n";
 import { Login } from "./login";
 import { Nowhere } from "./nowhere";
 import { homeOf, PAGES } from "./pages";
@@ -46,11 +46,26 @@ async function whoAmI(): Promise<Me> {
   }
 }
 
-// The words or a page's code did not come: the server is away, or it was upgraded under this page.
-addEventListener("vite:preloadError", () => setTimeout(() => location.reload(), RETRY_MS));
+// A page's code did not come: the server was upgraded under this page. One that is drawn already stays: it knows how to ask again.
+let drawn = false;
+addEventListener("vite:preloadError", () => {
+  if (!drawn) setTimeout(() => location.reload(), RETRY_MS);
+});
+
+// Nothing can be said without words: a server that is away is asked again until it is back.
+async function patiently(fetch: () => Promise<unknown>): Promise<void> {
+  for (;;) {
+    try {
+      await fetch();
+      return;
+    } catch {
+      await new Promise((done) => setTimeout(done, RETRY_MS));
+    }
+  }
+}
 
 async function start(): Promise<void> {
-  await setLang(lang.value, false);
+  await patiently(() => bring(lang.value, "core"));
   if (location.pathname === "/login") {
     render(<Login onDone={() => location.assign(nextPath())} />, root);
     return;
@@ -64,7 +79,7 @@ async function start(): Promise<void> {
   const who = await whoAmI();
   me.value = who;
   fit(who);
-  if (chosen() === null && (who.lang === "zh" || who.lang === "en")) await setLang(who.lang, false);
+  if (chosen() === null && (who.lang === "zh" || who.lang === "en")) await patiently(() => setLang(who.lang === "zh" ? "zh" : "en", false));
   if (who.must_change_password) {
     const { NewPassword } = await import("./password");
     render(<NewPassword onDone={() => location.reload()} />, root);
@@ -76,7 +91,10 @@ async function start(): Promise<void> {
   if (page === undefined) return void render(<Nowhere who={who} word="error.no_such_page" />, root);
   const granted = page.roles.includes(who.role) || page.path === homeOf(who);
   if (!granted) return void render(<Nowhere who={who} word="error.not_your_page" />, root);
-  render(await page.load(who), root);
+  if (page.words !== "core") await patiently(() => bring(lang.value, "rest"));
+  const content = await page.load(who);
+  drawn = true;
+  render(content, root);
 }
 
 void start();

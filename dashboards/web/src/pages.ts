@@ -8,12 +8,13 @@ export interface PageEntry {
   word: Key; // in the list of pages
   roles: readonly Role[];
   aside?: true; // opened by its address or from another page; not in the list of pages
+  words?: "core"; // needs no words but those of the queue, which every screen has
   load: (who: Me) => Promise<ComponentChild>; // draws the page; its code is fetched only now
 }
 
 export const PAGES: readonly PageEntry[] = [
-  { path: "/wall", word: "ui.wall", roles: ["caregiver", "clinician", "display"], load: async (who) => (await import("./ward")).wardPage(who, false) },
-  { path: "/phone", word: "ui.tab.queue", roles: ["caregiver", "clinician", "operator"], load: async (who) => (await import("./ward")).wardPage(who, true) },
+  { path: "/wall", word: "ui.wall", roles: ["caregiver", "clinician", "display"], words: "core", load: async (who) => (await import("./ward")).wardPage(who, false) },
+  { path: "/phone", word: "ui.tab.queue", roles: ["caregiver", "clinician", "operator"], words: "core", load: async (who) => (await import("./ward")).wardPage(who, true) },
   { path: "/clinic", word: "ui.page.clinic", roles: ["clinician"], load: async () => (await import("./clinic")).clinicPage() },
   { path: "/family", word: "ui.page.family", roles: ["family"], load: async () => (await import("./family")).familyPage() },
   { path: "/house", word: "ui.page.house", roles: ["operator", "admin"], load: async () => (await import("./roles")).rolePage() },

@@ -4,7 +4,7 @@ export interface Hello {
   bye?: boolean;
 }
 
-const NAMES = ["alert", "registry", "vitals", "heartbeat", "snapshot", "closed"] as const;
+const NAMES = ["alert", "desk", "registry", "vitals", "heartbeat", "snapshot", "closed"] as const;
 
 // "reopened": the stream was cut and is back; "denied": the server refuses it, which may mean that nobody is signed in any more.
 export interface LiveMessage {
@@ -17,7 +17,7 @@ type Listener = (message: LiveMessage) => void;
 const TAIL = 500;
 const RETRY_MS = 2000;
 const SILENCE_MS = 12_000; // six heartbeats missed: the connection is dead even if nobody said so
-const DURABLE = new Set<string>(["alert", "registry"]);
+const DURABLE = new Set<string>(["alert", "desk", "registry"]);
 
 export function parse(cursor: string): { lineage: string; offset: number } {
   const at = cursor.lastIndexOf(":");

@@ -1,6 +1,6 @@
 // The page's copy of the ward as signals; load.ts fills it, the views read it. The server's clock rules all ages.
 import { batch, computed, signal, type Signal } from "@preact/signals";
-import type { Alert, Bed, BedUpdate, Fault, Me, Wall } from "./types";
+import type { Alert, Bed, BedUpdate, Fault, Me, Silence, Wall } from "./types";
 
 const SPARK_POINTS = 40;
 const LOST_AFTER_MS = 5000;
@@ -12,6 +12,8 @@ export const me = signal<Me | null>(null);
 export const walls = signal<readonly Wall[]>([]); // one per site that is shown
 export const faults = signal<readonly Fault[]>([]);
 export const alerts = signal<ReadonlyMap<string, Alert>>(new Map());
+export const silences = signal<readonly Silence[]>([]); // of rules, in force
+export const deskChanges = signal(0); // grows when somebody hands over, takes over, or silences
 export const site = signal<string | null>(null); // null = all of the person's sites
 export const zone = signal<string | null>(null);
 export const clockOffsetMs = signal(0);

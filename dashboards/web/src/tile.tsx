@@ -2,8 +2,9 @@
 import type { Signal } from "@preact/signals";
 import { toneOf, wordOf } from "./alert-card";
 import { ago, figure, span, t, tCode } from "./i18n";
+import { riskOf, RiskWord } from "./risk";
 import { Sparkline } from "./sparkline";
-import { connected, serverNow } from "./state";
+import { connected, serverNow, silences } from "./state";
 import type { Alert, Bed, Vital, VitalState } from "./types";
 
 const MAIN = ["hr", "pulse", "spo2"] as const;
@@ -62,7 +63,16 @@ function Badge({ alert }: { alert: Alert }) {
   return <span class={owned ? "badge going" : "badge"}>{owned ? `→ ${alert.claimed_name ?? alert.claimed_by ?? ""}` : word}</span>;
 }
 
-export function Tile({ bed: source, open }: { bed: Signal<Bed>; open: readonly Alert[] }) {
+// Sound that is off is never hidden: of the alert, or of a rule about this resident, whichever lasts longer.
+function Hushed({ bed, alert }: { bed: Bed; alert: Alert | undefined }) {
+  const now = serverNow.value;
+  const rules = silences.value.filter((row) => row.resident_id === bed.resident?.id).map((row) => row.until_ms);
+  const until = Math.max(0, alert?.silenced_until_ms ?? 0, ...rules);
+  if (until <= now) return null;
+  return <span class="hushed" data-hushed>{t("ui.silence.tile", { span: span(until - now) })}</span>;
+}
+
+export function Tile({ bed: source, open, risk = false }: { bed: Signal<Bed>; open: readonly Alert[]; risk?: boolean }) {
   const bed = source.value;
   const alert = open[0];
   const state = connected.value || bed.monitoring !== "live" ? bed.monitoring : "stale";
@@ -75,6 +85,8 @@ export function Tile({ bed: source, open }: { bed: Signal<Bed>; open: readonly A
         <b>{bed.label}</b> <span class="who">{bed.resident?.name ?? t("ui.bed_empty")}</span>
         {alert !== undefined && <Badge alert={alert} />}
       </header>
+      <Hushed bed={bed} alert={alert} />
+      {risk && bed.resident !== null && <RiskWord risk={riskOf(bed.resident.id)} />}
       {bed.resident !== null && bed.monitoring !== "none" && (
         <>
           <div class="numbers">{MAIN.map((name) => bed.vitals[name] && <Figure key={name} name={name} vital={bed.vitals[name]} />)}</div>

@@ -2,7 +2,7 @@
 
 export type Priority = "info" | "low" | "medium" | "high";
 export type AlertState = "raised" | "claimed" | "arrived" | "resolved" | "cleared";
-export type Action = "claim" | "release" | "arrive" | "resolve" | "support" | "silence" | "unsilence" | "reopen" | "seen";
+export type Action = "claim" | "release" | "arrive" | "resolve" | "support" | "silence" | "unsilence" | "reopen" | "seen" | "note" | "dispatch";
 export const OUTCOMES = ["helped", "false_alarm", "test", "device", "refused", "hospital", "other"] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 export type Role = "caregiver" | "family" | "clinician" | "operator" | "admin" | "display";
@@ -50,6 +50,18 @@ export interface Alert {
   silenced_until_ms: number | null;
   supported_by: string[];
   folded_into: string | null;
+  incident_id: string | null; // the first of the resident's alerts that are one matter
+  wearer_ok_ms: number | null;
+  stale: boolean; // its data are no longer live
+}
+
+export interface Silence {
+  id: string;
+  resident_id: string;
+  cause: string;
+  reason: string;
+  author_name: string;
+  until_ms: number;
 }
 
 export type VitalState = "live" | "stale" | "lost" | "no_value" | "warming";
@@ -106,6 +118,7 @@ export interface Wall {
   beds: Bed[];
   alerts: Alert[];
   duty: { name: string; initials: string }[];
+  my_zones: string[]; // where the person who looks is on duty now
   faults: Fault[];
 }
 

@@ -15,7 +15,7 @@ function keep(sent: Promise<unknown>): void {
 }
 
 function speak(next: Lang): void {
-  void setLang(next);
+  setLang(next).catch(() => say({ text: t("error.unreachable") })); // its words could not be fetched
   if (me.value !== null) keep(api.language(next));
 }
 
