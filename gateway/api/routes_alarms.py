@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 
 from gateway.api import models
 from gateway.api.policies import (
+    ALERTS_LIST,
     ALERTS_READ,
     HANDOVER,
     POLICIES_READ,
@@ -133,7 +134,7 @@ async def why(request: Request, me: Me, resident_id: IdPath, at_ms: Annotated[in
     return await doors_of(request).query.alarms.why(me, resident_id, at_ms)
 
 
-@router.get("/silences", dependencies=[guard(ALERTS_READ)])
+@router.get("/silences", dependencies=[guard(ALERTS_LIST)])
 async def silences(request: Request, me: Me) -> dict[str, Any]:
     """Silences of rules in force, with reason, author and end."""
     return await doors_of(request).query.alarms.silences(me)

@@ -159,7 +159,8 @@ PASSES: dict[tuple[str, str], frozenset[str]] = {
     ("get", "/api/v1/figures.csv"): OPERATORS | {"admin"},
 }
 
-SHOWN = {("get", "/api/v1/wall"), ("get", "/api/v1/alerts")}  # all that a screen on the wall may ask for, beside itself and the stream
+# All that a screen on the wall may ask for, beside itself and the stream.
+SHOWN = {("get", "/api/v1/wall"), ("get", "/api/v1/wall/risk"), ("get", "/api/v1/alerts"), ("get", "/api/v1/silences")}
 
 FAR_POLICY: dict[str, Any] = {
     "lane": "call", "site_id": "far", "steps": [{"delay_s": 0.0, "targets": [{"kind": "desk"}]}], "arrive_s": 60.0, "resolve_s": 300.0,

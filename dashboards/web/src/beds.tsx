@@ -8,7 +8,7 @@ import { Tile } from "./tile";
 import type { Alert, Bed } from "./types";
 
 export const PER_PAGE = 108;
-const ROOM_PX = 940;
+const ROOM_PX = 925;
 
 export interface BedPage {
   name: string;

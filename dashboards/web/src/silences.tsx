@@ -6,9 +6,10 @@ import { care } from "./care-data";
 import { span, t, tCode } from "./i18n";
 import { refreshSilences } from "./load";
 import { say } from "./notice";
-import { serverNow, silences, walls } from "./state";
+import { me, serverNow, silences, walls } from "./state";
 import type { Alert, Silence } from "./types";
 
+const MAY = new Set(["caregiver", "clinician"]); // who may silence a rule
 const REASONS = ["ui.silence.care", "ui.silence.device", "ui.silence.known"] as const;
 const HIGH_S = [60, 120] as const; // what the server allows at high priority
 const OTHER_S = [120, 600, 1800] as const;
@@ -39,7 +40,7 @@ export function SilenceRow({ row }: { row: Silence }) {
   return (
     <li data-rule-silence={row.id}>
       <span><b>{whose(row)}</b> {causeWord(row.cause)} · {t("ui.silence.left", { span: span(left) })} · {row.reason} · {row.author_name}</span>
-      <button type="button" class="no-print" onClick={() => void care.unsilence(row.id).then(refreshSilences, failed)}>{t("action.unsilence")}</button>
+      {MAY.has(me.value?.role ?? "") && <button type="button" class="no-print" onClick={() => void care.unsilence(row.id).then(refreshSilences, failed)}>{t("action.unsilence")}</button>}
     </li>
   );
 }
@@ -72,7 +73,7 @@ function Ask({ alert, done }: { alert: Alert; done: () => void }) {
           <button key={s} type="button" data-span={s} aria-pressed={chosen.value === s} onClick={() => (chosen.value = s)}>{t("ui.silence.minutes", { n: s / 60 })}</button>
         ))}
       </div>
-      {alert.kind === "physiological" && alert.resident !== null && (
+      {alert.kind === "physiological" && alert.resident !== null && MAY.has(me.value?.role ?? "") && (
         <label class="tick"><input type="checkbox" checked={rule.value} onChange={(e) => (rule.value = e.currentTarget.checked)} /> {t("ui.silence.rule")}</label>
       )}
       <p class="ask"><b>{t("ui.silence.why")}</b></p>

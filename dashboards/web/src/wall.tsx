@@ -57,6 +57,7 @@ function Duty() {
 }
 
 function Views() {
+  if (me.value?.role === "display") return null; // shows and does nothing
   const now = route.value.view === "resident" ? "people" : route.value.view;
   return (
     <nav class="views" aria-label={t("ui.pages")}>
