@@ -20,7 +20,7 @@ export function wordOf(alert: Alert): string {
 
 // For lists: priority by shape and word, as on the card.
 export function MarkWord({ alert }: { alert: Alert }) {
-  return <span class={`mark-word ${toneOf(alert)}`}><span aria-hidden="true">{MARK[alert.priority]}</span> {wordOf(alert)}</span>;
+  return <span class={`priority ${toneOf(alert)}`}><span class="mark" aria-hidden="true">{MARK[alert.priority]}</span> {wordOf(alert)}</span>;
 }
 
 export function whereOf(alert: Alert): string {
@@ -79,8 +79,8 @@ function Since({ alert }: { alert: Alert }) {
 function Hints({ alert }: { alert: Alert }) {
   return (
     <>
-      {alert.wearer_ok_ms !== null && <p class="hint" data-wearer-ok>{t("reason.wearer_ok")}</p>}
-      {alert.stale && <p class="hint" data-stale>{t("alert.stale")}</p>}
+      {alert.wearer_ok_ms !== null && <p class="heed" data-wearer-ok>{t("reason.wearer_ok")}</p>}
+      {alert.stale && <p class="heed" data-stale>{t("alert.stale")}</p>}
     </>
   );
 }

@@ -28,7 +28,7 @@ function Facts({ card }: { card: Dispatch }) {
     ["dispatch.medical", card.medical ?? ""],
   ] as const;
   return (
-    <dl class="facts">
+    <dl class="tell">
       {rows.map(([word, text]) => (
         <div key={word} data-fact={word}><dt>{t(word)}</dt><dd class={text === "" ? "unknown" : ""}>{text === "" ? t("dispatch.not_entered") : text}</dd></div>
       ))}
@@ -69,7 +69,7 @@ function Send({ alert, phone }: { alert: Alert; phone: boolean }) {
 function For120({ alert, phone }: { alert: Alert; phone: boolean }) {
   const asked = useAsked(() => care.dispatch(alert.id), alert.id);
   return (
-    <section class="panel" data-dispatch>
+    <section class="card" data-dispatch>
       <h2>{t("dispatch.title")}</h2>
       <Asked of={asked}>{(card) => <><Facts card={card} /><Contacts card={card} /></>}</Asked>
       {alert.state !== "resolved" && <><h3>{t("sent.title")}</h3><Send alert={alert} phone={phone} /></>}
@@ -148,7 +148,7 @@ function whoOf(row: Told): string {
 function Why({ alert }: { alert: Alert }) {
   const asked = useAsked(() => care.why(alert.id), `${alert.id}/${alert.version}`);
   return (
-    <section class="panel" data-why>
+    <section class="card" data-why>
       <h2>{t("why.title")}</h2>
       <Asked of={asked}>{(found) => <ToldList told={found.told} />}</Asked>
     </section>
@@ -184,7 +184,7 @@ export function History({ steps }: { steps: readonly Step[] }) {
 function Happened({ alert }: { alert: Alert }) {
   const asked = useAsked(() => care.whole(alert.id), `${alert.id}/${alert.version}`);
   return (
-    <section class="panel">
+    <section class="card">
       <h2>{t("why.history")}</h2>
       <Asked of={asked}>{(found) => <History steps={found.history} />}</Asked>
     </section>
@@ -206,8 +206,8 @@ export function AlertSheet({ id, phone }: { id: string; phone: boolean }) {
       <AlertCard alert={alert} phone={phone} sheet />
       <div class="columns">
         {alert.resident !== null && <For120 alert={alert} phone={phone} />}
-        {acting && <section class="panel"><Say alert={alert} /></section>}
-        {alert.resident !== null && <section class="panel"><Trend id={alert.id} /></section>}
+        {acting && <section class="card"><Say alert={alert} /></section>}
+        {alert.resident !== null && <section class="card"><Trend id={alert.id} /></section>}
         <Why alert={alert} />
         <Happened alert={alert} />
       </div>

@@ -19,7 +19,7 @@ function share(value: number | null): string {
 function Figures({ of, figures }: { of: string; figures: CallFigures }) {
   const name = me.value?.sites.find((one) => one.id === of)?.name ?? t("reason.no_site");
   return (
-    <section class="panel" data-call-figures={of}>
+    <section class="card" data-call-figures={of}>
       <h2>{name}</h2>
       <p>{t("calls.figures", { n: figures.calls, fast: share(figures.within_60_s), slow: share(figures.within_180_s), longest: span(figures.longest_s * 1000) })}</p>
       <p class="soft">{t("calls.target", { fast: share(figures.target_60_s), slow: share(figures.target_180_s) })} {figures.met === null ? "" : t(figures.met ? "calls.met" : "calls.missed")}</p>
@@ -59,7 +59,7 @@ function Held({ held }: { held: Calls["held"] }) {
   const rows = Object.entries(held).sort((a, b) => b[1] - a[1]);
   if (rows.length === 0) return null;
   return (
-    <section class="panel" data-held>
+    <section class="card" data-held>
       <h2>{t("calls.held")}</h2>
       <p class="soft">{rows.map(([reason, n]) => `${tCode(`reason.${reason}`)} ${n}`).join(" · ")}</p>
     </section>

@@ -19,7 +19,7 @@ export function Going({ alert }: { alert: Alert }) {
   ] as const;
   return (
     <div class="going" data-going>
-      <dl class="facts brief">{rows.map(([word, text]) => text !== "" && <div key={word} data-fact={word}><dt>{t(word)}</dt><dd>{text}</dd></div>)}</dl>
+      <dl class="tell brief">{rows.map(([word, text]) => text !== "" && <div key={word} data-fact={word}><dt>{t(word)}</dt><dd>{text}</dd></div>)}</dl>
       <Trend id={alert.id} />
     </div>
   );

@@ -33,7 +33,7 @@ function Line({ alert }: { alert: Alert }) {
 
 function Group({ name, list }: { name: string; list: readonly Alert[] }) {
   return (
-    <section class="panel">
+    <section class="card">
       <h2>{name} <b class="count-of">{list.length}</b></h2>
       {list.length === 0 ? <p class="fine">{t("handover.nothing")}</p> : <ul class="rows links-of">{list.map((a) => <Line key={a.id} alert={a} />)}</ul>}
     </section>
@@ -48,7 +48,7 @@ function change(row: Changed): string {
 function Scores({ of }: { of: string }) {
   const asked = useAsked(() => care.changed(of), of);
   return (
-    <section class="panel" data-scores>
+    <section class="card" data-scores>
       <h2>{t("handover.scores")}</h2>
       <Asked of={asked}>
         {({ changed }) => changed.length === 0 ? <p class="fine">{t("handover.scores.none")}</p> : (
@@ -67,7 +67,7 @@ function Silenced({ now }: { now: Handing["now"] }) {
   const own = known(now.silenced);
   const rules = silences.value;
   return (
-    <section class="panel">
+    <section class="card">
       <h2>{t("handover.silenced")} <b class="count-of">{own.length + rules.length}</b></h2>
       {own.length + rules.length === 0 && <p class="fine">{t("handover.nothing")}</p>}
       <ul class="rows links-of">
@@ -100,7 +100,7 @@ function Give({ found, of, again }: { found: Handing; of: string; again: () => v
   };
   const name = found.receivers.find((one) => one.id === receiver.value)?.name;
   return (
-    <section class="panel give" data-give>
+    <section class="card give" data-give>
       <h2>{t("handover.to_whom")}</h2>
       <label class="note">{t("handover.receiver")}
         <select name="receiver" value={receiver.value} onChange={(e) => (receiver.value = e.currentTarget.value)}>
@@ -142,7 +142,7 @@ function Waiting({ rows, again }: { rows: readonly Handover[]; again: () => void
   return (
     <>
       {rows.map((row) => (
-        <section key={row.id} class="panel waiting" data-waiting={row.id}>
+        <section key={row.id} class="card handing" data-waiting={row.id}>
           <h2>{row.receiver === null ? t("handover.to_desk", { name: row.giver_name, at: when(row.given_ms) }) : t("handover.to_you", { name: row.giver_name, at: when(row.given_ms) })}</h2>
           <p>{sums(row)}</p>
           {row.note !== "" && <p class="quote">{row.note}</p>}
@@ -160,7 +160,7 @@ function sums(row: Handover): string {
 
 function Past({ rows }: { rows: readonly Handover[] }) {
   return (
-    <section class="panel">
+    <section class="card">
       <h2>{t("handover.last")}</h2>
       {rows.length === 0 && <p class="fine">{t("handover.never")}</p>}
       <ul class="rows">

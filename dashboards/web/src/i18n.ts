@@ -58,11 +58,7 @@ export async function setLang(next: Lang, keep = true): Promise<void> {
   await bring(next, "core");
   if (coming.has(`${lang.value}.rest`)) await bring(next, "rest");
   if (keep) localStorage.setItem(KEPT, next);
-  const [texts, names] = await Promise.all([TEXTS[next](), NAMES[next]()]);
-  batch(() => {
-    spoken.value = { ...names.default, ...texts.default };
-    lang.value = next;
-  });
+  lang.value = next;
 }
 
 function look(key: string): string | undefined {

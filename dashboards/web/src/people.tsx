@@ -69,12 +69,12 @@ export function PeopleView() {
   return (
     <article class="view people-view" data-view="people">
       <header class="view-head">
-        <h1>{t("people.title")} <b class="count-of">{narrowed.length}</b></h1>
-        {mine.size > 0 && <button type="button" aria-pressed={onlyMine.value} onClick={() => (onlyMine.value = !onlyMine.value)}>{t("people.my_zone")}</button>}
+        <h1>{t("care.title")} <b class="count-of">{narrowed.length}</b></h1>
+        {mine.size > 0 && <button type="button" aria-pressed={onlyMine.value} onClick={() => (onlyMine.value = !onlyMine.value)}>{t("care.my_zone")}</button>}
         <SortSwitch />
-        <label class="find">{t("people.find")}<input type="search" autocomplete="off" value={find.value} onInput={(e) => (find.value = e.currentTarget.value)} /></label>
+        <label class="find">{t("care.find")}<input type="search" autocomplete="off" value={find.value} onInput={(e) => (find.value = e.currentTarget.value)} /></label>
       </header>
-      {walls.value.length === 0 ? <p role="status">{t("ui.loading")}</p> : shown.length === 0 && <p class="calm">{t("people.none")}</p>}
+      {walls.value.length === 0 ? <p role="status">{t("ui.loading")}</p> : shown.length === 0 && <p class="calm">{t("care.none")}</p>}
       <ul class="rows people-rows">{(sorting.value === "risk" ? byRisk(shown) : shown).map((bed) => <Row key={bed.bed_id} bed={bed} />)}</ul>
     </article>
   );
@@ -83,15 +83,15 @@ export function PeopleView() {
 // --- one of them ---------------------------------------------------------------------------------------------------------
 
 function bounds(limit: Limit): string {
-  const sides = [limit.low === null ? "" : t("people.limit.low", { n: limit.low }), limit.high === null ? "" : t("people.limit.high", { n: limit.high })];
+  const sides = [limit.low === null ? "" : t("care.limit.low", { n: limit.low }), limit.high === null ? "" : t("care.limit.high", { n: limit.high })];
   return sides.filter(Boolean).join(" · ");
 }
 
 function Open({ list }: { list: readonly Alert[] }) {
   return (
-    <section class="panel">
-      <h2>{t("people.open_alerts")} <b class="count-of">{list.length}</b></h2>
-      {list.length === 0 ? <p class="fine">{t("people.no_alerts")}</p> : (
+    <section class="card">
+      <h2>{t("care.open_alerts")} <b class="count-of">{list.length}</b></h2>
+      {list.length === 0 ? <p class="fine">{t("care.no_alerts")}</p> : (
         <ul class="rows links-of">
           {list.map((a) => <li key={a.id}><a href={to("alert", a.id)}><MarkWord alert={a} /> <b>{describe(a)}</b> <span class="soft">{standing(a)}</span></a></li>)}
         </ul>
@@ -110,7 +110,7 @@ function Asking({ who }: { who: string }) {
     if (parsed !== null) minute.value = parsed;
   };
   return (
-    <section class="panel" data-minute>
+    <section class="card" data-minute>
       <h2>{t("why.minute")}</h2>
       <form class="say" onSubmit={ask}>
         <label class="note">{t("why.minute.when")}<input type="datetime-local" value={typed.value} onInput={(e) => (typed.value = e.currentTarget.value)} /></label>
@@ -155,20 +155,20 @@ function Summary({ found }: { found: ResidentDetail }) {
   const vitals = Object.entries(found.vitals ?? {});
   return (
     <>
-      <section class="panel">
-        <h2>{t("people.values")}</h2>
-        {found.vitals === undefined ? <p class="fine">{t("people.not_yours")}</p> : vitals.length === 0 ? <p class="fine">{t("monitoring.none")}</p> : (
+      <section class="card">
+        <h2>{t("care.values")}</h2>
+        {found.vitals === undefined ? <p class="fine">{t("care.not_yours")}</p> : vitals.length === 0 ? <p class="fine">{t("monitoring.none")}</p> : (
           <div class="values large">{vitals.map(([name, vital]) => <Value key={name} name={name} vital={vital} />)}</div>
         )}
       </section>
-      <section class="panel">
-        <h2>{t("people.devices")}</h2>
+      <section class="card">
+        <h2>{t("care.devices")}</h2>
         {(found.devices ?? []).length === 0 && <p class="fine">{t("monitoring.none")}</p>}
         <ul class="rows">{(found.devices ?? []).map((one) => <li key={one.id}><span>{one.kind || one.model || one.id} <span class="soft">{one.id}</span></span><span class="soft">{one.quantities.map((q) => tCode(`quantity.${q}`)).join("、")}</span></li>)}</ul>
       </section>
-      <section class="panel">
-        <h2>{t("people.limits")}</h2>
-        {(found.limits ?? []).length === 0 && <p class="fine">{t("people.limits.none")}</p>}
+      <section class="card">
+        <h2>{t("care.limits")}</h2>
+        {(found.limits ?? []).length === 0 && <p class="fine">{t("care.limits.none")}</p>}
         <ul class="rows">{(found.limits ?? []).map((one) => <li key={one.id}><span>{tCode(`quantity.${one.quantity}`)} <b>{bounds(one)}</b></span><span class="soft">{one.reason}</span></li>)}</ul>
       </section>
     </>

@@ -71,7 +71,9 @@ export async function arm(): Promise<void> {
   const made = watch();
   await made.resume();
   armedAt.value = made.state === "running" ? serverNow.value : null;
-  if (armedAt.value !== null) beep("low");
+  if (armedAt.value === null) return;
+  beep("low");
+  lastMs = -Infinity; // what calls already has not been heard yet
 }
 
 function beep(priority: Priority): void {
