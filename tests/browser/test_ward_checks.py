@@ -133,15 +133,16 @@ def test_the_pause_of_sound_counts_down_outlives_a_reload_and_is_broken_by_somet
     expect(page.locator("[data-pause=off]")).to_be_visible()
 
 
-def set_policy(ward: Ward, steps_s: tuple[float, ...]) -> None:
-    body: dict[str, Any] = {key: value for key, value in ladder(*steps_s).items() if key != "id"}
-    body |= {"lane": "call", "site_id": SITE}
-    body |= {key: float(value) for key, value in body.items() if key.endswith("_s")}
+def set_policy(ward: Ward, *delays_s: float) -> None:
+    """Calls climb by these delays."""
+    targets = [{"kind": "role", "id": "caregiver"}, {"kind": "desk"}]
+    body: dict[str, Any] = {key: float(value) for key, value in ladder().items() if key.endswith("_s")}
+    body |= {"lane": "call", "site_id": SITE, "steps": [{"delay_s": delay, "targets": targets} for delay in (0.0, *delays_s)]}
     ward.person("ops").client.put("/api/v1/policies/check15", json=body).raise_for_status()
 
 
 def test_check_15_unclaimed_goes_to_the_next_step_in_the_record_and_on_the_card(screens: Screens, live_ward: Ward) -> None:
-    set_policy(live_ward, (2.0,))
+    set_policy(live_ward, 2.0)
     try:
         phone = screens.open("nan", "/phone", PHONE)
         live_ward.call("li")
