@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.screens import ARGUMENTS, BUILT, PHONE, Screen, Screens, resolve_all
 from tests.browser.test_alert_life import FAKE_AUDIO
@@ -198,18 +198,16 @@ def test_check_17_a_reload_keeps_silences_and_claims(screens: Screens, live_ward
         phone.page.reload()
 
 
-def test_check_39_plain_http_by_name_has_live_data_claim_and_sound(live_ward: Ward) -> None:
-    program = str(need("chromium"))
-    url = live_ward.url.replace("127.0.0.1", "ward.lan")
+def test_check_39_plain_http_by_name_has_live_data_claim_and_sound(chrome: Browser, live_ward: Ward) -> None:
+    named = [*ARGUMENTS, "--host-resolver-rules=MAP ward.lan 127.0.0.1"]
     live_ward.call("wang")
-    with sync_playwright() as play:
-        named = [*ARGUMENTS, "--host-resolver-rules=MAP ward.lan 127.0.0.1"]
-        browser = play.chromium.launch(executable_path=program, headless=True, args=named)
+    browser = chrome.browser_type.launch(executable_path=str(need("chromium")), headless=True, args=named)
+    try:
         page = browser.new_page(viewport={"width": PHONE[0], "height": PHONE[1]}, locale="zh-CN")
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.add_init_script(FAKE_AUDIO)
-        page.goto(f"{url}/login")
+        page.goto(f"{live_ward.url.replace('127.0.0.1', 'ward.lan')}/login")
         page.fill("[name=user]", "nan")
         page.fill("[name=password]", live_ward.gateway.passwords["nan"])
         page.click("[type=submit]")
@@ -221,8 +219,9 @@ def test_check_39_plain_http_by_name_has_live_data_claim_and_sound(live_ward: Wa
         page.locator("[data-alert][data-state=claimed]").wait_for(timeout=5000)
         page.locator("[data-tab=people]").click()
         page.locator("[data-person=wang] [data-vital=hr] b").wait_for(timeout=8000)
-        browser.close()
         assert errors == []
+    finally:
+        browser.close()
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
