@@ -40,7 +40,7 @@ from gateway.office import JOBS, OPERATOR, backup_folder, make_backup, perform
 from gateway.office_devices import health_rows
 from gateway.ops import Ops
 from gateway.pairings import Pairings
-from gateway.processes import stop_signal, until
+from gateway.processes import many_files, stop_signal, until
 from gateway.query import Parts, Query
 from gateway.returns import Returns
 from gateway.setups import Setups
@@ -74,6 +74,7 @@ async def run_gateway(
     data_dir: Path, *, web_port: int | None = None, mqtt_port: int | None = None, on_ready: Callable[[str], None] | None = None
 ) -> None:
     """Run until SIGINT or SIGTERM."""
+    many_files()
     stop = stop_signal()
     async with running(data_dir, web_port=web_port, mqtt_port=mqtt_port) as (gateway, ended):
         if on_ready is not None:

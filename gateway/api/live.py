@@ -71,6 +71,9 @@ class Sessions(Protocol):
         ...
 
 
+GROUP = 50  # screens that get their vital signs in one go
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveSettings:
     """Bounds of the streams; seconds on the monotonic clock."""
@@ -276,9 +279,9 @@ class Live:
 
     async def _tick(self) -> None:
         """Rounds of vital signs and heartbeats; vital signs are left out first when the loop cannot keep up."""
-        began_ns = self._clock.monotonic_ns()
+        began_ns, slept_s = self._clock.monotonic_ns(), 0.0
         while True:
-            await self._clock.sleep(self.settings.tick_s)
+            await self._clock.sleep(self.settings.tick_s - slept_s)
             now_ns = self._clock.monotonic_ns()
             due = self._pace.round((now_ns - began_ns) / NS_PER_S)
             began_ns = now_ns
@@ -287,11 +290,20 @@ class Live:
                 await self._source.refresh_vitals()
             elif here:
                 self._ops.counters["shed.vitals"] += len(here)
-            for client in here:
+            slept_s = await self._round(here, due=due)
+
+    async def _round(self, here: list[_Client], *, due: bool) -> float:
+        """Wake everybody for a round, some at a time, so that a call never waits until a thousand screens have theirs; seconds slept."""
+        groups = [here[at : at + GROUP] for at in range(0, len(here), GROUP)]
+        pause_s = self.settings.tick_s / 2 / len(groups) if len(groups) > 1 else 0.0
+        for group in groups:
+            for client in group:
                 client.looked = client.looked or due
                 client.due = client.due or due
-            for client in list(self._clients):
                 client.wake.set()
+            if pause_s:
+                await self._clock.sleep(pause_s)
+        return pause_s * len(groups)
 
     def _push(self, client: _Client, items: Sequence[FeedItem]) -> None:
         if client.cut or not items:

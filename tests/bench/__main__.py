@@ -14,6 +14,7 @@ PLANNED = {
     "onebox": "the whole product on one box for 30 s: 500 residents x 10 signals at 1 Hz, 500 accelerometers at 50 Hz",
     "deviation": "alarms per resident-week on clean synthetic vital signs, and what the deviation rule finds when",
     "falls": "wearers at 50 Hz per core: the fall detector alone, and the engine with the frames' JSON",
+    "screens": "1,000 open streams: call to event in each one's hand; a wall of 100 beds at 1 Hz for 10 min: page's work per second, heap",
     "history": "ingest, bytes per reading, 24 h at 1 Hz and 30 days as 500 points; beside a row per reading and VictoriaMetrics",
 }
 
