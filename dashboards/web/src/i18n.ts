@@ -91,7 +91,7 @@ export function figure(value: number): string {
   return String(Math.round(value * 10) / 10);
 }
 
-function fill(text: string, params: Params): string {
+export function fill(text: string, params: Params): string {
   return text.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = params[name];
     if (value === undefined || value === null) return look("value.none") ?? "";
