@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import audit as audit_log
-from gateway import deadletter, events, links, pins, standing_tests
+from gateway import deadletter, events, links, notes, outages, pins, standing_tests
 from gateway.alerts import records
 from gateway.audit import Audit
 from gateway.authority import Authority
@@ -40,6 +40,8 @@ COMPONENTS = (
     factors.COMPONENT,
     terminals.COMPONENT,
     standing_tests.COMPONENT,
+    notes.COMPONENT,
+    outages.COMPONENT,
 )
 
 

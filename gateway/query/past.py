@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -39,6 +39,7 @@ class Joined:
     mean: NDArray[np.float64]
     high: NDArray[np.float64]
     quality: NDArray[np.uint16]  # of single readings only
+    devices: tuple[str, ...] = ()  # which told anything
 
 
 def spans_of(view: RegistryView, resident_id: str, from_ms: int, to_ms: int) -> list[Span]:
@@ -68,7 +69,9 @@ async def joined(history: History, spans: Sequence[Span], quantity: str, max_poi
         return _of_lines([])
     parts = await history.window(spans, quantity, max_points)
     lines = [part for part in parts if isinstance(part, Line)]
-    return _of_lines(lines) if len(lines) == len(parts) else _of_envelopes([part for part in parts if isinstance(part, Envelope)])
+    whole = _of_lines(lines) if len(lines) == len(parts) else _of_envelopes([part for part in parts if isinstance(part, Envelope)])
+    told = {part.device for part in parts if (len(part.t_ms) if isinstance(part, Line) else part.n.sum())}
+    return replace(whole, devices=tuple(sorted(told)))
 
 
 def _of_lines(lines: Sequence[Line]) -> Joined:

@@ -77,9 +77,13 @@ def _summary(line: past.Joined, known: NDArray[np.bool_], decimals: int) -> dict
 
 
 def holes_of(
-    view: RegistryView, resident_id: str, spans: Sequence[Span], line: past.Joined, from_ms: int, to_ms: int, cadence_s: float
-) -> list[dict[str, Any]]:
-    """Spans without a told value and why: away, no device bound, what the device said, the gateway, or simply no signal."""
+    view: RegistryView, resident_id: str, spans: Sequence[Span], line: past.Joined, from_ms: int, to_ms: int, cadence_s: float,
+    down: Sequence[tuple[int, int]] = (),
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Spans without a told value and why: away, no device bound, the gateway was down, what the device said, or simply no signal.
+
+    `down` = spans in ms in which the gateway itself did not run.
+    """
     told = np.isfinite(line.mean)
     if line.raw:
         found = gaps(line.t_ms[told], from_ms, to_ms, cadence_s)
@@ -87,10 +91,11 @@ def holes_of(
         begin = line.t_ms[told]
         found = tuple(_between(begin, begin + line.bucket_ms, from_ms, to_ms))
     least_ms = max(LEAST_GAP_MS, 2_000 * cadence_s + 5_000)
-    edges = sorted({edge for span in spans for edge in (span.from_ms, span.to_ms)})
+    edges = sorted({edge for span in spans for edge in (span.from_ms, span.to_ms)} | {edge for span in down for edge in span})
     wide = [piece for begin, end in found if end - begin >= least_ms for piece in _cut(int(begin), int(end), edges)]
     return [
-        {"from_ms": int(begin), "to_ms": int(end), "reason": _reason(view, resident_id, spans, line, begin, end)} for begin, end in wide
+        {"from_ms": int(begin), "to_ms": int(end), "reason": _reason(view, resident_id, spans, line, begin, end, down)}
+        for begin, end in wide
     ]
 
 
@@ -108,13 +113,17 @@ def _between(begin: NDArray[np.int64], end: NDArray[np.int64], from_ms: int, to_
     return list(zip(starts[wide].tolist(), stops[wide].tolist(), strict=True))
 
 
-def _reason(view: RegistryView, resident_id: str, spans: Sequence[Span], line: past.Joined, begin: int, end: int) -> str:
+def _reason(
+    view: RegistryView, resident_id: str, spans: Sequence[Span], line: past.Joined, begin: int, end: int, down: Sequence[tuple[int, int]]
+) -> str:
     middle_ns = (begin + end) // 2 * past.NS_PER_MS
     stay = view.stay_at(resident_id, middle_ns)
     if stay is not None and stay.status == "away":
         return "away"
     if not any(span.from_ms < end and begin < span.to_ms for span in spans):
         return "unbound"
+    if any(since <= begin and end <= until for since, until in down):
+        return "gateway_down"
     if len(line.quality):
         inside = slice(int(np.searchsorted(line.t_ms, begin, side="right")), int(np.searchsorted(line.t_ms, end)))
         for bit, word in SAID:

@@ -14,7 +14,7 @@ import httpx
 from fastapi import APIRouter, FastAPI
 
 from gateway import audit as audit_log
-from gateway import deadletter, links, pins
+from gateway import deadletter, links, notes, outages, pins
 from gateway import events as event_log
 from gateway.alerts import desk as desks
 from gateway.alerts.policy import PolicyBook
@@ -46,6 +46,8 @@ COMPONENTS = (
     pins.COMPONENT,
     factors.COMPONENT,
     terminals.COMPONENT,
+    notes.COMPONENT,
+    outages.COMPONENT,
 )
 PASSWORD = "correct horse 42 battery"
 ORIGIN = "https://anxin.test"
