@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,19 @@ class HealthRecord:
     def __init__(self) -> None:
         self.feed: Feed | None = None
         self.senders: list[Sender] = []
+        self.form: FhirFormat | None = None
         self._db: Database | None = None
         self._targets: list[Target] = []
+        self._described: Callable[[str, str], dict[str, Any]] = lambda _kind, _key: {}
+
+    @property
+    def db(self) -> Database | None:
+        """The record's own file; None where it is switched off."""
+        return self._db
+
+    def person(self, kind: str, key: str) -> dict[str, Any]:
+        """What the registry says of a Patient or a Device now."""
+        return self._described(kind, key)
 
     @staticmethod
     def open(core: Core, journal: Journal) -> HealthRecord:
@@ -62,6 +73,8 @@ class HealthRecord:
                 profiles=config.profiles,
             )
         )
+        found.form = form
+        found._described = lambda kind, key: describe(core.registry.view, kind, key, clock.now_ns())
         for name, one in settings.items():
             target = _target(name, one, core.data_dir, db, clock)
             found._targets.append(target)
@@ -70,7 +83,7 @@ class HealthRecord:
                     db,
                     target,
                     form,
-                    lambda kind, key: describe(core.registry.view, kind, key, clock.now_ns()),
+                    found._described,
                     clock,
                     core.ops,
                     _options(one),

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gateway import chores, deadletter, mqtt_doors, office_alarms, systemd
+from gateway import chores, deadletter, mqtt_doors, office_alarms, outages, systemd
 from gateway.alarm_path import alarm_path, watchdog
 from gateway.alerts.desk import AlertDesk
 from gateway.api.app import ApiSettings, close_streams, create_app
@@ -126,6 +126,7 @@ class _Builder:
         self._certificate_watch: CertificateWatch | None = None
         self._tasks: dict[str, asyncio.Task[Any]] = {}
         self._health: DeviceHealth | None = None
+        self._record: HealthRecord | None = None
 
     async def build(self) -> tuple[Gateway, asyncio.Task[None]]:
         """All parts, up; the task ends when one of them does, with its error."""
@@ -148,7 +149,7 @@ class _Builder:
         outbox, desk = alarm_path(core, self._stack, url)
         runner = self._stream(journal, desk)
         histories = await self._histories(journal)
-        record = await asyncio.to_thread(HealthRecord.open, core, journal)
+        self._record = record = await asyncio.to_thread(HealthRecord.open, core, journal)
         self._stack.push_async_callback(record.close)
         self._health = await self._devices(journal)
         identity = await self._identity(journal)
@@ -156,6 +157,7 @@ class _Builder:
         ledger = Ledger(journal, identity, core.store)
         http = HttpCollector(clock, core.tokens.verify)
         webs = self._webs(journal, desk, runner, histories, intake, ledger, http, listener, url)
+        await outages.record(core.store, journal, clock)
         await self._start_core(outbox, desk, runner, journal, identity)
         for name, work in (histories.work() | record.work()).items():
             self._task(name, work)
@@ -272,6 +274,8 @@ class _Builder:
                 ledger=ledger.summary,
                 history=lambda: histories.history,
                 devices=self._health,
+                record=self._record,
+                stream=runner.engine.config,
                 burden_per_day=core.config.alerts.burden_per_day,
                 recent=journal.recent,
                 backups=self._backups,

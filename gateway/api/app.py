@@ -24,10 +24,13 @@ from gateway.api import (
     routes_devices,
     routes_entry,
     routes_family,
+    routes_fhir,
     routes_figures,
     routes_history,
     routes_house,
+    routes_limits,
     routes_machines,
+    routes_notes,
     routes_pairing,
     routes_people,
     routes_registry,
@@ -95,7 +98,7 @@ def create_app(
     app.state.pages = Pages(http_lan=settings.http_lan)
     problems.install(app)
     for module in (
-        routes_session, routes_entry, routes_alerts, routes_ward, routes_registry, routes_pairing, routes_house,
+        routes_session, routes_notes, routes_limits, routes_entry, routes_alerts, routes_ward, routes_registry, routes_pairing, routes_house,
         routes_devices,
         routes_family, routes_clinic, routes_history,
         routes_alarms,
@@ -110,6 +113,7 @@ def create_app(
     app.include_router(plain.router)
     app.include_router(plain_links.router)
     app.include_router(plain_duty.router)
+    app.include_router(routes_fhir.router)
     app.include_router(static.router(settings.static_dir))
     _with_middleware(app, settings)
     _with_policies(app, settings)

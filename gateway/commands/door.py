@@ -19,7 +19,9 @@ from gateway.backups import BackupBusy, Backups
 from gateway.clock import Clock
 from gateway.commands.alarms import AlarmCommands
 from gateway.commands.entry import EntryCommands, EntryParts
+from gateway.commands.limits import LimitCommands
 from gateway.commands.links import LinkDoor, LinkParts
+from gateway.commands.notes import NoteCommands
 from gateway.commands.pairing import PairingCommands
 from gateway.commands.people import PeopleCommands
 from gateway.commands.refusal import Kind, Refusal
@@ -98,6 +100,8 @@ class Commands:
         self.setup = SetupCommands(self._do, setups, parts.registry, parts.query, self._looks, parts.clock)
         self.registry = RegistryCommands(self._do)
         self.alarms = AlarmCommands(parts, self._do)
+        self.limits = LimitCommands(parts)
+        self.notes = NoteCommands(parts)
         self.people = PeopleCommands(parts, self._do, _refusing)
         self.pins = Pins(parts.db, parts.clock, parts.audit, parts.accounts.hasher)
         self.entry = EntryCommands(

@@ -17,6 +17,7 @@ from gateway.ops import Ops
 from gateway.query import lists
 from gateway.query.alarms import Alarms
 from gateway.query.asker import Asker, Missing, Reach, alert_scope, may, resident_scope, sites_of
+from gateway.query.bounds import Bounds
 from gateway.query.burden import Burden
 from gateway.query.clinic import Clinic
 from gateway.query.curve import Curves
@@ -26,12 +27,16 @@ from gateway.query.feed import Feed
 from gateway.query.glucose import Glucose
 from gateway.query.looks import Looks
 from gateway.query.machines import Machines
+from gateway.query.notes import Notes
 from gateway.query.people import People
+from gateway.query.record import Records as HealthRecords
+from gateway.query.record import RecordSource
 from gateway.query.records import Records
 from gateway.query.refusal import Unavailable
 from gateway.query.risk import Risk
 from gateway.query.shape import NS_PER_MS, alert_json, plain
 from gateway.query.sight import Sight
+from gateway.query.visit import Visit
 from gateway.query.wall import LatestValues, Present, Tile, tile_json
 from gateway.registry import rota
 from gateway.registry.view import RegistryView
@@ -62,6 +67,8 @@ class Parts:
     recent: Callable[[], Sequence[Any]] | None = None  # the newest blocks of the journal
     backups: Any = None  # gateway.backups.Backups
     certificates: Callable[[], Sequence[Mapping[str, Any]]] | None = None  # name, days
+    record: RecordSource | None = None  # the health record, where it is kept
+    stream: Any = None  # gateway.stream.rules.StreamConfig: the house's default limits
     burden_per_day: float = 1.0  # alarms per resident-day that the ward can bear
 
 
@@ -78,7 +85,12 @@ class Query:
         self.curves = Curves(sight)
         self.clinic = Clinic(sight)
         self.risk = Risk(sight, self.clinic)
+        self.notes = Notes(sight)
+        self.clinic = Clinic(sight, self.notes)
         self.glucose = Glucose(sight)
+        self.bounds = Bounds(sight)
+        self.visit = Visit(sight, self.clinic, self.glucose, self.bounds)
+        self.record = HealthRecords(sight)
         self.alarms = Alarms(sight)
         self.burden = Burden(sight)
         self.devices_health = DeviceStates(sight)

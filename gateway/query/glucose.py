@@ -27,6 +27,7 @@ MOST = 200_000  # readings; more of them are read as means
 OLDER = 65  # years of age from which the goals of older people hold unless another kind is asked for
 NOW_MS = 15 * 60_000  # an older value has no arrow
 MIN_MS = 60_000
+SHOWN_HIGH = 400.0  # mg/dL at which pictures end
 
 
 class Glucose:
@@ -89,6 +90,7 @@ def report(line: past.Joined, spots: past.Joined, begin_ms: int, to_ms_: int, tz
         "edges": {name: round(edge / MGDL_PER_MMOL, 1) for name, edge in _EDGES.items()},
         "targets": _targets(shares, kind),
         "profile": _profile(t_ms, mgdl, tz),
+        "daily": _daily(t_ms, mgdl, side, tz),
         "now": _now(t_ms, mgdl, side, to_ms_),
         "spots": {"t_ms": spots.t_ms[spot].tolist()[-200:], "value": [round(v, 2) for v in spots.mean[spot].tolist()[-200:]]},
     }
@@ -122,6 +124,27 @@ def _profile(t_ms: NDArray[np.int64], mgdl: NDArray[np.float64], tz: str) -> dic
         "percentiles": list(glucose.PERCENTILES),
         "rows": [None if np.isnan(row).any() else [round(value, 2) for value in row.tolist()] for row in rows],
     }
+
+
+DAILY_MIN = 5  # one point per five minutes is what sensors tell
+
+
+def _daily(t_ms: NDArray[np.int64], mgdl: NDArray[np.float64], side: NDArray[np.int8], tz: str) -> list[dict[str, Any]]:
+    """One strip per local day, oldest first: minutes of the day and values in mmol/L; LO and HI stand at the edge of the picture."""
+    if not len(t_ms):
+        return []
+    minute = _minutes(t_ms, tz)
+    shown = np.where(side < 0, glucose.VERY_LOW, np.where(side > 0, SHOWN_HIGH, mgdl)) / MGDL_PER_MMOL
+    rough, which = np.unique(t_ms // MIN_MS - minute, return_inverse=True)  # midnight, but for the hour that a clock is changed by
+    begin = np.array([past.midnight_ms(int(at) * MIN_MS + past.DAY_MS // 2, tz) for at in rough.tolist()], np.int64)[which]
+    found: dict[int, dict[int, float]] = {}
+    for day, at, value in zip(begin.tolist(), (minute // DAILY_MIN).tolist(), shown.tolist(), strict=True):
+        if np.isfinite(value):
+            found.setdefault(day, {})[at] = value
+    return [
+        {"t_ms": day, "minute": [at * DAILY_MIN for at in sorted(points)], "value": [round(points[at], 2) for at in sorted(points)]}
+        for day, points in sorted(found.items())
+    ]
 
 
 def _minutes(t_ms: NDArray[np.int64], tz: str) -> NDArray[np.int64]:

@@ -34,7 +34,7 @@ def report(sbp: past.Joined, dbp: past.Joined, pulse: past.Joined, tz: str, *, a
     tried = len(np.union1d(sbp.t_ms, dbp.t_ms))
     beats = _at(pulse, t_ms)
     hours = past.hours_of(t_ms, tz)
-    days = len({t // past.DAY_MS for t in _local(t_ms, hours, tz).tolist()})
+    days = len({past.midnight_ms(t, tz) for t in t_ms.tolist()})
     share = len(t_ms) / tried if tried else None
     day = (hours >= DAY_HOURS[0]) & (hours < DAY_HOURS[1])
     if ambulatory:
@@ -85,12 +85,6 @@ def _at(line: past.Joined, t_ms: Times) -> Values:
     _, here, there = np.intersect1d(t_ms, line.t_ms[known], return_indices=True)
     found[here] = line.mean[known][there]
     return found
-
-
-def _local(t_ms: Times, hours: Times, tz: str) -> Times:
-    """Times as if the local clock were UTC, to the hour: enough to count days."""
-    begin = np.array([past.midnight_ms(t, tz) for t in t_ms.tolist()], np.int64)
-    return (begin + past.DAY_MS // 2) // past.DAY_MS * past.DAY_MS + hours * past.HOUR_MS
 
 
 def _part(name: str, pairs: Values, beats: Values, least: int, enough: bool) -> dict[str, Any]:

@@ -153,6 +153,22 @@ def of_device(conn: apsw.Connection, device: str, since_ns: int) -> list[tuple[R
     return [(_row(columns[:-1]), columns[-1]) for columns in rows]
 
 
+def of_person(
+    conn: apsw.Connection, residents: Sequence[str], devices: Sequence[str], span: tuple[int, int], *, quantity: str = "",
+    after: tuple[int, int] = (0, 0), limit: int = 100,
+) -> list[Row]:  # fmt: skip
+    """Complete readings of a person within [from, to) ns and beyond `after` (time, id), oldest first; with what was taken back."""
+    sql = (
+        f"SELECT {_COLUMNS} FROM item i WHERE i.device IN (SELECT value FROM json_each(?1)) AND i.t_ns >= ?2 AND i.t_ns < ?3"  # noqa: S608 - constant names
+        " AND i.resident IN (SELECT value FROM json_each(?4)) AND i.kind IN (?5, ?6) AND i.due_ns IS NULL"
+        " AND (?7 = '' OR json_extract(i.record, '$.q') = ?7) AND (i.t_ns, i.id) > (?8, ?9) ORDER BY i.t_ns, i.id LIMIT ?10"
+    )
+    values = (
+        json.dumps(list(devices)), *span, json.dumps(list(residents)), ItemKind.READING.value, ItemKind.SUMMARY.value, quantity, *after, limit,
+    )  # fmt: skip
+    return [_row(columns) for columns in conn.execute(sql, values)]
+
+
 def waiting(conn: apsw.Connection, target: str, mono_ns: int, limit: int) -> list[tuple[Row, bool]]:
     """What goes out next: (item, whether it replaces what is there)."""
     sql = (
