@@ -7,7 +7,7 @@ which is kept for good and copied to other machines, holds no free text about a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import apsw
 
@@ -52,22 +52,21 @@ class Note:
     withdrawn_reason: str | None = None
 
 
-_COLUMNS = "id, resident_id, kind, text, author, author_name, t_ns, withdrawn_ns, withdrawn_by, withdrawn_name, withdrawn_reason"
-_NAMES = tuple(_COLUMNS.split(", "))
+_NAMES = tuple(field.name for field in fields(Note))  # in the order of the table's columns
+_INSERT = "INSERT INTO resident_note VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+_ONE = "SELECT * FROM resident_note WHERE id = ?"
+_ABOUT = "SELECT * FROM resident_note WHERE resident_id = ? ORDER BY t_ns DESC LIMIT ?"
 
 
 def add(conn: apsw.Connection, note: Note) -> None:
     """Write a note and the event that says so, inside any unit."""
-    conn.execute(
-        f"INSERT INTO resident_note({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - constant names
-        tuple(getattr(note, name) for name in _NAMES),
-    )
+    conn.execute(_INSERT, tuple(getattr(note, name) for name in _NAMES))
     _tell(conn, "note.added", note, note.author, note.t_ns)
 
 
 def get(conn: apsw.Connection, note_id: str) -> Note | None:
     """One note."""
-    row = conn.execute(f"SELECT {_COLUMNS} FROM resident_note WHERE id = ?", (note_id,)).fetchone()  # noqa: S608 - constant names
+    row = conn.execute(_ONE, (note_id,)).fetchone()
     return None if row is None else Note(**dict(zip(_NAMES, row, strict=True)))
 
 
@@ -88,11 +87,7 @@ def of_residents(conn: apsw.Connection, resident_ids: Sequence[str], limit: int 
     """Notes about a person (under all of the person's records), newest first."""
     found: list[Note] = []
     for owner in resident_ids:
-        rows = conn.execute(
-            f"SELECT {_COLUMNS} FROM resident_note WHERE resident_id = ? ORDER BY t_ns DESC LIMIT ?",  # noqa: S608 - constant names
-            (owner, limit),
-        )
-        found += [Note(**dict(zip(_NAMES, row, strict=True))) for row in rows]
+        found += [Note(**dict(zip(_NAMES, row, strict=True))) for row in conn.execute(_ABOUT, (owner, limit))]
     return sorted(found, key=lambda note: (note.t_ns, note.id), reverse=True)[:limit]
 
 

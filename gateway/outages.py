@@ -48,7 +48,8 @@ def note(conn: apsw.Connection, from_ns: int, to_ns: int) -> None:
 
 def between(conn: apsw.Connection, from_ns: int, to_ns: int) -> list[Outage]:
     """Absences that touch [from, to), oldest first."""
-    rows = conn.execute("SELECT from_ns, to_ns FROM outage WHERE from_ns < ? AND to_ns > ? ORDER BY from_ns LIMIT ?", (to_ns, from_ns, MAX_LISTED))
+    sql = "SELECT from_ns, to_ns FROM outage WHERE from_ns < ? AND to_ns > ? ORDER BY from_ns LIMIT ?"
+    rows = conn.execute(sql, (to_ns, from_ns, MAX_LISTED))
     return [Outage(begin, end) for begin, end in rows]
 
 

@@ -170,7 +170,8 @@ def _letterhead(sheet: Sheet) -> None:
     share = say("value.none") if covered is None else f"{100 * covered:.1f} %"
     sheet.text(f"{say('paper.period')}: {sheet.period()}   {say('paper.covered')}: {share}", 10)
     for fact in document["facts"]:
-        sheet.text(f"{say('note.kind.' + fact['kind'])}: {fact['text']} ({fact['author_name']}, {sheet.when(fact['t_ms'], '%Y-%m-%d')})", 10)
+        day = sheet.when(fact["t_ms"], "%Y-%m-%d")
+        sheet.text(f"{say('note.kind.' + fact['kind'])}: {fact['text']} ({fact['author_name']}, {day})", 10)
     sheet.text(say("clinic.usual"), 8, SOFT)
 
 
@@ -317,7 +318,8 @@ def _scores(sheet: Sheet) -> None:
         sheet.canvas.setFillColor(colour)
         sheet.canvas.setStrokeColor(colour)
         # a partial score is an empty bar: what is missing could only add to it
-        sheet.canvas.rect(begin, plot.y(0), max(0.5, end - begin), plot.y(bar["total"]) - plot.y(0) + 1, stroke=1, fill=0 if bar["partial"] else 1)
+        height = plot.y(bar["total"]) - plot.y(0) + 1
+        sheet.canvas.rect(begin, plot.y(0), max(0.5, end - begin), height, stroke=1, fill=0 if bar["partial"] else 1)
     sheet.y += STRIP_H + 12
     sheet.text(say("paper.partial"), 8, SOFT)
     sheet.text(say("clinic.credit"), 8, SOFT)

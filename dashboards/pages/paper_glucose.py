@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from reportlab.lib.colors import HexColor
@@ -23,7 +24,8 @@ def shares(bands: Mapping[str, float | None]) -> dict[str, float]:
     """The five parts of the bar in % that add up: `low` holds very low, `high` holds very high."""
     low, high = bands["low"] or 0.0, bands["high"] or 0.0
     very_low, very_high = bands["very_low"] or 0.0, bands["very_high"] or 0.0
-    return {"very_low": very_low, "low": low - very_low, "in_range": bands["in_range"] or 0.0, "high": high - very_high, "very_high": very_high}
+    middle = bands["in_range"] or 0.0
+    return {"very_low": very_low, "low": low - very_low, "in_range": middle, "high": high - very_high, "very_high": very_high}
 
 
 def draw_glucose(sheet: Sheet, report: Mapping[str, Any]) -> None:
@@ -38,7 +40,8 @@ def draw_glucose(sheet: Sheet, report: Mapping[str, Any]) -> None:
 
     said = [
         say("agp.days", n=round(report["days"], 1)), f"{say('agp.active')} {figure('active', '{:.0f} %')}",
-        f"{say('agp.mean')} {figure('mean', '{:.1f}')} mmol/L", f"GMI {figure('gmi', '{:.1f} %')}", f"{say('agp.cv')} {figure('cv', '{:.1f} %')}",
+        f"{say('agp.mean')} {figure('mean', '{:.1f}')} mmol/L", f"GMI {figure('gmi', '{:.1f} %')}",
+        f"{say('agp.cv')} {figure('cv', '{:.1f} %')}",
         say(f"agp.goals.{report['goals']}"),
     ]  # fmt: skip
     sheet.text("   ".join(said), 9)
@@ -62,7 +65,9 @@ def _bar(sheet: Sheet, report: Mapping[str, Any]) -> None:
     goals = {row["band"]: row for row in report["targets"]}
     for name, share in shares(report["bands"]).items():
         goal = goals.get(name)
-        bound = "" if goal is None else f"  ({'>' if goal['least'] is not None else '<'} {goal['least'] if goal['least'] is not None else goal['most']:g} %)"
+        bound = ""
+        if goal is not None:
+            bound = f"  (> {goal['least']:g} %)" if goal["least"] is not None else f"  (< {goal['most']:g} %)"
         sheet.text(f"{sheet.say('agp.band.' + name)}: {share:.1f} %{bound}", 9)
 
 
@@ -83,7 +88,7 @@ def _profile(sheet: Sheet, report: Mapping[str, Any]) -> None:
                 canvas.rect(LEFT + number * step, y(row[low]), step + 0.2, y(row[high]) - y(row[low]), stroke=0, fill=1)
     canvas.setStrokeColor(MIDDLE)
     canvas.setLineWidth(1.4)
-    for number, (one, other) in enumerate(zip(rows, rows[1:], strict=False)):
+    for number, (one, other) in enumerate(pairwise(rows)):
         if one is not None and other is not None:
             canvas.line(LEFT + (number + 0.5) * step, y(one[2]), LEFT + (number + 1.5) * step, y(other[2]))
     canvas.setLineWidth(0.7)

@@ -17,7 +17,8 @@ router = APIRouter(prefix="/fhir", tags=["fhir"])
 MEDIA_TYPE = "application/fhir+json"
 IdPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 Patient = Annotated[str, Query(pattern=r"^(Patient/)?[A-Za-z0-9_.:-]{1,64}$")]
-Date = Annotated[list[Annotated[str, Query(pattern=r"^(ge|gt|le|lt|eq)?[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.Z +-]{5,30})?$")]], Query(max_length=4)]
+Moment = Annotated[str, Query(pattern=r"^(ge|gt|le|lt|eq)?[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.Z +-]{5,30})?$")]
+Date = Annotated[list[Moment], Query(max_length=4)]
 
 
 def _fhir(document: dict[str, Any]) -> Response:

@@ -39,8 +39,7 @@ class LimitCommands:
         except NotFoundError:
             raise Missing from None
         except RegistryError as error:
-            field = {} if error.field is None else {"params": {"field": error.field}}
-            raise Refusal(Kind.INVALID, f"registry.{error.code}", **field) from None
+            raise Refusal(Kind.INVALID, f"registry.{error.code}", params={"field": error.field}) from None
         name = bounds.start(asker, resident, str(fields["quantity"]), registry.view, after)
         if name is None:
             raise Refusal(Kind.TOO_MANY, "preview.busy", retry_s=5)

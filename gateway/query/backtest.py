@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +85,7 @@ def pieces(
     spoken += [(watch.from_local, watch.to_local)] if watch is not None else []
     edges = _edges([(begin, end) for begin, end in spoken if begin and end], tz, span)
     made = []
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges):
         middle_ns = (begin + end) // 2 * NS_PER_MS
         holds = watch is None or not watch.from_local or hours.covers(watch.from_local, watch.to_local, hours.zone(tz), middle_ns)
         # a temporary limit is judged as if it had stood all the time
@@ -114,7 +115,8 @@ def count(series: Sequence[Series], pieces_of: Callable[[Series], Sequence[Piece
     found = {"low": 0, "high": 0}
     for one in series:
         timely = (one.mark & UNTIMELY) == 0
-        kept = Series(t_ms=one.t_ms[timely], value=one.value[timely], quality=one.quality[timely], mark=one.mark[timely], cadence_s=one.cadence_s)
+        columns = {name: getattr(one, name)[timely] for name in ("t_ms", "value", "quality", "mark")}
+        kept = Series(**columns, cadence_s=one.cadence_s)
         shards = [shard for piece in pieces_of(one) for shard in _shards(kept, piece)]
         for side, number in _judge(kept, shards, progress).items():
             found[side] += number

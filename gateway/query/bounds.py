@@ -83,7 +83,9 @@ class Bounds:
         limit = view.limit_for(resident.id, key, now_ns)
         values = settings(key, limit, None, resident.spo2_scale, self._config)
         own = [one for one in view.limits_of(resident.id, None, key) if one.expires_ns is None or one.expires_ns > now_ns]
-        source = "default" if limit is None else "resident" if limit.resident_id is not None else "site" if limit.site_id is not None else "house"
+        source = "default"
+        if limit is not None:
+            source = "resident" if limit.resident_id is not None else "site" if limit.site_id is not None else "house"
         return {
             "quantity": key,
             "unit": quantity.ucum,

@@ -7,6 +7,7 @@ mornings and evenings). Below that the answer is "cannot tell", with how many ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,12 +38,13 @@ def report(sbp: past.Joined, dbp: past.Joined, pulse: past.Joined, tz: str, *, a
     days = len({past.midnight_ms(t, tz) for t in t_ms.tolist()})
     share = len(t_ms) / tried if tried else None
     day = (hours >= DAY_HOURS[0]) & (hours < DAY_HOURS[1])
+    every = np.ones(len(t_ms), bool)
     if ambulatory:
         enough = share is not None and share >= LEAST_SHARE
-        parts = {"day": (day, LEAST_DAY), "night": (~day, LEAST_NIGHT), "all": (np.ones(len(t_ms), bool), LEAST_DAY + LEAST_NIGHT)}
+        parts = {"day": (day, LEAST_DAY), "night": (~day, LEAST_NIGHT), "all": (every, LEAST_DAY + LEAST_NIGHT)}
     else:
         enough = days >= LEAST_HOME_DAYS
-        parts = {"morning": (hours < NOON, LEAST_PART), "evening": (hours >= NOON, LEAST_PART), "home": (np.ones(len(t_ms), bool), LEAST_HOME)}
+        parts = {"morning": (hours < NOON, LEAST_PART), "evening": (hours >= NOON, LEAST_PART), "home": (every, LEAST_HOME)}
     judged = {name: _part(name, pairs[which], beats[which], least, enough) for name, (which, least) in parts.items()}
     keep = slice(max(0, len(t_ms) - MOST_ROWS), None)
     return {
@@ -112,7 +114,8 @@ def _dipping(parts: dict[str, dict[str, Any]]) -> float | None:
     day, night = parts["day"], parts["night"]
     if not (day["valid"] and night["valid"]):
         return None
-    return round(100.0 * (1.0 - night["sbp"] / day["sbp"]), 1)
+    fall = 1.0 - float(night["sbp"]) / float(day["sbp"])
+    return round(100.0 * fall, 1)
 
 
 def _failed(sbp: past.Joined) -> list[int]:
@@ -125,4 +128,4 @@ def _failed(sbp: past.Joined) -> list[int]:
 
 
 def _plain(number: float) -> float | None:
-    return round(float(number), 1) if np.isfinite(number) else None
+    return round(float(number), 1) if math.isfinite(number) else None

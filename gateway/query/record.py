@@ -58,7 +58,7 @@ class Records:
 
     async def observations(self, asker: Asker, resident_id: str, wanted: Wanted) -> tuple[dict[str, Any], tuple[int, int] | None]:
         """A searchset Bundle, oldest first, and where the next page begins; raises Missing, Unavailable."""
-        own, source, db, form = self._open(asker, resident_id)
+        own, _, db, form = self._open(asker, resident_id)
         await self._sight.looks.looked(asker, "fhir", own, resident=own, from_ns=wanted.from_ns, to_ns=wanted.to_ns)
         view = self._sight.view
         residents = view.records_of(own)

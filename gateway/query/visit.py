@@ -40,10 +40,11 @@ class Visit:
         to = to_ms(self._sight.now_ns())
         begin, tz = to - RANGES[span][0], self._sight.tz_of(resident)
         spans = past.spans_of(self._sight.view, resident.id, begin, to)
-        lines = [await past.joined(history, spans, key, MOST_SPOTS) for key in ("sbp", "dbp")]
-        cuffs = [one for one in spans if one.device in {*lines[0].devices, *lines[1].devices}]
+        upper = await past.joined(history, spans, "sbp", MOST_SPOTS)
+        lower = await past.joined(history, spans, "dbp", MOST_SPOTS)
+        cuffs = [one for one in spans if one.device in {*upper.devices, *lower.devices}]
         beats = await past.joined(history, cuffs, "pulse", MOST_SPOTS)
-        found = await asyncio.to_thread(pressure.report, *lines, beats, tz, ambulatory=span == "24h")
+        found = await asyncio.to_thread(pressure.report, upper, lower, beats, tz, ambulatory=span == "24h")
         return {"t_ms": to, "range": span, "from_ms": begin, "to_ms": to, "tz": tz, "unit": BY_KEY["sbp"].ucum, **found}
 
     # --- two spans ---------------------------------------------------------------------------------------------------

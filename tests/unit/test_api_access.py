@@ -107,6 +107,18 @@ PASSES: dict[tuple[str, str], frozenset[str]] = {
     ("get", "/api/v1/family/{resident_id}"): frozenset({"son"}),
     ("get", "/api/v1/clinic"): frozenset({"doctor"}),
     ("get", "/api/v1/clinic/{resident_id}"): frozenset({"doctor"}),
+    ("get", "/api/v1/clinic/{resident_id}/pressure"): frozenset({"doctor"}),
+    ("get", "/api/v1/clinic/{resident_id}/compare"): frozenset({"doctor"}),
+    ("get", "/api/v1/clinic/{resident_id}/report.pdf"): frozenset({"doctor"}),
+    ("get", "/api/v1/residents/{resident_id}/notes"): CARE,
+    ("post", "/api/v1/residents/{resident_id}/notes"): CARE,
+    ("post", "/api/v1/notes/{note_id}/withdraw"): CARE,
+    ("get", "/api/v1/residents/{resident_id}/limits"): CARE,
+    ("post", "/api/v1/residents/{resident_id}/limits/preview"): frozenset({"doctor"}),
+    ("get", "/api/v1/limits/preview/{job}"): frozenset({"doctor"}),
+    ("get", "/fhir/metadata"): ALL | {"nobody"},
+    ("get", "/fhir/Observation"): frozenset({"doctor"}),
+    ("get", "/fhir/Patient/{patient}"): frozenset({"doctor"}),
     ("get", "/api/v1/residents/{resident_id}/glucose"): frozenset({"doctor"}),
     ("get", "/api/v1/residents/{resident_id}/consents"): OPERATORS | {"doctor"},
     ("get", "/api/v1/residents/{resident_id}/looks"): OPERATORS | {"doctor", "son"},
@@ -195,6 +207,9 @@ FOREIGN_BODY: dict[tuple[str, str], dict[str, Any]] = {
     ("post", "/api/v1/residents/{resident_id}/observe"): {"on_oxygen": True},
     ("post", "/api/v1/house/residents/{resident_id}/correct"): {"name": "x"},
     ("post", "/api/v1/residents/{resident_id}/merge"): {"into": "wang", "reason": "x"},
+    ("post", "/api/v1/residents/{resident_id}/notes"): {"kind": "note", "text": "x"},
+    ("post", "/api/v1/notes/{note_id}/withdraw"): {"reason": "x"},
+    ("post", "/api/v1/residents/{resident_id}/limits/preview"): {"quantity": "hr", "reason": "x", "high": 120.0},
     ("post", "/api/v1/residents/{resident_id}/{step}"): {},
     ("post", "/api/v1/limits/{limit_id}/end"): {"reason": "x"},
     ("post", "/api/v1/devices/{device_id}/pairing"): {},
@@ -207,6 +222,7 @@ FOREIGN_QUERY: dict[tuple[str, str], dict[str, Any]] = {
     ("get", "/api/v1/wall"): {"site": "far"},
     ("get", "/api/v1/wall/risk"): {"site": "far"},
     ("get", "/api/v1/handover/scores"): {"site": "far"},
+    ("get", "/fhir/Observation"): {"patient": "zhou"},
     ("get", "/api/v1/duty"): {"site": "far"},
     ("get", "/api/v1/handover"): {"site": "far"},
     ("get", "/api/v1/house/week"): {"site": "far"},
@@ -217,7 +233,8 @@ FOREIGN_QUERY: dict[tuple[str, str], dict[str, Any]] = {
 OWN_QUERY = {"/api/v1/wall": {"site": "care"}, "/api/v1/wall/risk": {"site": "care"}, "/api/v1/handover/scores": {"site": "care"},
              "/api/v1/duty": {"site": "care"}, "/api/v1/handover": {"site": "care"}, "/api/v1/house/week": {"site": "care"},
              "/api/v1/alerts": {"state": "all"}}  # fmt: skip
-NOT_LISTS = ("/api/v1/stream", "/api/v1/ledger", "/api/v1/deadletters", "/api/v1/backups", "/api/v1/setup/search", "/api/v1/setup/show")
+NOT_LISTS = ("/fhir/Observation",
+             "/api/v1/stream", "/api/v1/ledger", "/api/v1/deadletters", "/api/v1/backups", "/api/v1/setup/search", "/api/v1/setup/show")
 # Routes with a parameter or a body but without anybody's data behind it.
 NOT_ABOUT_PEOPLE = {
     ("post", "/api/v1/session"), ("post", "/api/v1/session/pin"), ("post", "/api/v1/session/terminal"), ("post", "/api/v1/me/pin"),
@@ -241,7 +258,8 @@ def routes(app: FastAPI) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def filled(path: str, **ids: str) -> str:
-    values = {"action": "claim", "step": "away", "letter_id": "1", **ids}
+    values = {"action": "claim", "step": "away", "letter_id": "1", "job": "nothing-here", **ids}
+    values["patient"] = values.get("resident_id", "nothing")
     while "{" in path:
         name = path[path.index("{") + 1 : path.index("}")]
         path = path.replace("{" + name + "}", values.get(name, "nothing"))

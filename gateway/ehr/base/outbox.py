@@ -164,7 +164,8 @@ def of_person(
         " AND (?7 = '' OR json_extract(i.record, '$.q') = ?7) AND (i.t_ns, i.id) > (?8, ?9) ORDER BY i.t_ns, i.id LIMIT ?10"
     )
     values = (
-        json.dumps(list(devices)), *span, json.dumps(list(residents)), ItemKind.READING.value, ItemKind.SUMMARY.value, quantity, *after, limit,
+        json.dumps(list(devices)), *span, json.dumps(list(residents)), ItemKind.READING.value, ItemKind.SUMMARY.value, quantity,
+        *after, limit,
     )  # fmt: skip
     return [_row(columns) for columns in conn.execute(sql, values)]
 
