@@ -147,16 +147,16 @@ def one_after_the_other(t_ms: Any, value: Any, params: Any) -> dict[str, int]:
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_hours_side_by_side_count_what_one_pass_counts(seed: int) -> None:
     dice = np.random.default_rng(seed)
-    count = 2 * 3600 + 1800
+    count = 2 * 3600
     t_ms = T0 + np.arange(count, dtype=np.int64) * 1000
-    waves = 8 * np.sin(np.arange(count) / dice.uniform(60, 900)) + 6 * np.sin(np.arange(count) / dice.uniform(1000, 4000))
+    waves = 8 * np.sin(np.arange(count) / dice.uniform(20, 90)) + 6 * np.sin(np.arange(count) / dice.uniform(1000, 4000))
     value = np.round(105 + waves + dice.normal(0, 1.5, count))
     none = np.zeros(count, np.uint16)
     series = backtest.Series(t_ms=t_ms, value=value, quality=none, mark=none, cadence_s=1.0)
-    view = house_of_one(high=115.0, low=92.0, duration_s=15.0, hysteresis=2.0)
+    view = house_of_one(high=110.0, low=100.0, duration_s=15.0, hysteresis=2.0)
     pieces = backtest.pieces(view, "r", "hr", 1.0, StreamConfig(), (T0, T0 + 3 * HOUR), T0 * 1_000_000)
     assert len(pieces) == 1
     seen: list[tuple[int, int]] = []
