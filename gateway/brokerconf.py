@@ -98,7 +98,7 @@ def _user(user: User, bridges: Mapping[str, str]) -> str:
     if user.device is None:
         return text + "}"
     own = [f"{_subject(bridges[user.device])}.>"] if user.device in bridges else []
-    publish = json.dumps([*(f"anxin.{kind}.{user.device}" for kind in ("up", "call", "senml")), *own])
+    publish = json.dumps([*(f"anxin.{kind}.{user.device}" for kind in ("up", "call", "senml", "checkin")), *own])
     return f"{text}, permissions: {{publish: {publish}, subscribe: {json.dumps([f'anxin.ack.{user.device}', *own])}}}}}"
 
 

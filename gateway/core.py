@@ -17,8 +17,9 @@ from gateway.control import FolderLock
 from gateway.events import Events
 from gateway.notify import outbox
 from gateway.ops import Ops
-from gateway.registry import accounts, credentials, enrolment, factors, terminals, tx
+from gateway.registry import accounts, badges, credentials, enrolment, factors, terminals, tx
 from gateway.registry.accounts import Accounts
+from gateway.registry.badges import Badges
 from gateway.registry.credentials import DeviceTokens
 from gateway.registry.registry import Registry
 from gateway.store import Database, Writer
@@ -42,6 +43,7 @@ COMPONENTS = (
     standing_tests.COMPONENT,
     notes.COMPONENT,
     outages.COMPONENT,
+    badges.COMPONENT,
 )
 
 
@@ -62,6 +64,7 @@ class Core:
     accounts: Accounts
     tokens: DeviceTokens
     authority: Authority
+    badges: Badges
 
     @classmethod
     def open(cls, data_dir: Path, clock: Clock, ops: Ops) -> Core:
@@ -95,6 +98,7 @@ class Core:
             accounts=Accounts(registry, store, clock),
             tokens=DeviceTokens(registry, store),
             authority=Authority(data_dir / "certs", clock),
+            badges=Badges.open(data_dir / "keys" / "badges.key"),
         )
 
     def close(self) -> None:

@@ -98,7 +98,8 @@ class Enrolment:
         return Certificate(device_id=device, serial=issued.serial, not_after_ns=issued.not_after_ns), issued.certificate_pem
 
     def _answer(self, device: str, pem: str | None, **more: str) -> Response:
-        topics = {"publish": [f"anxin/{kind}/{device}" for kind in ("up", "call", "senml")], "subscribe": [f"anxin/ack/{device}"]}
+        kinds = ("up", "call", "senml", "checkin")
+        topics = {"publish": [f"anxin/{kind}/{device}" for kind in kinds], "subscribe": [f"anxin/ack/{device}"]}
         body: dict[str, Any] = {"device": device, **more, "mqtt": self._where(), "topics": topics}
         if self._authority.exists:
             body["ca"] = self._authority.ca_file.read_text(encoding="ascii")

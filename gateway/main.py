@@ -18,6 +18,7 @@ from gateway.api.app import ApiSettings, close_streams, create_app
 from gateway.backups import Backups
 from gateway.broker import Broker, BrokerError
 from gateway.certwatch import CertificateWatch
+from gateway.checkins import CheckinDoor
 from gateway.clock import SystemClock
 from gateway.collect.http import HttpCollector
 from gateway.collect.mqtt import MqttCollector
@@ -29,6 +30,7 @@ from gateway.core import MIB, Core
 from gateway.enrol import Enrolment
 from gateway.frames import Collector
 from gateway.health.runner import DeviceHealth
+from gateway.health.unassigned import Unassigned
 from gateway.health_record import HealthRecord
 from gateway.histories import Histories
 from gateway.identity import Identity
@@ -127,6 +129,7 @@ class _Builder:
         self._tasks: dict[str, asyncio.Task[Any]] = {}
         self._health: DeviceHealth | None = None
         self._record: HealthRecord | None = None
+        self._checkins = CheckinDoor(core.registry, core.store, core.tokens, core.badges, core.clock, core.ops)
 
     async def build(self) -> tuple[Gateway, asyncio.Task[None]]:
         """All parts, up; the task ends when one of them does, with its error."""
@@ -208,7 +211,8 @@ class _Builder:
     async def _devices(self, journal: Journal) -> DeviceHealth | None:
         core = self._core
         try:
-            health = await asyncio.to_thread(DeviceHealth.open, core.data_dir, journal, core.writer, core.clock, core.ops)
+            loose = Unassigned(core.registry, core.clock, core.ops)
+            health = await asyncio.to_thread(DeviceHealth.open, core.data_dir, journal, core.writer, core.clock, core.ops, loose)
         except StoreError as error:  # alarms do not wait for the states of devices
             core.ops.fault("health.unusable", "devices.sqlite", reason=str(error))
             return None
@@ -235,9 +239,12 @@ class _Builder:
 
     async def _mqtt_doors(self) -> tuple[Broker | None, list[MqttCollector]]:
         try:
-            return await mqtt_doors.opened(self._core, self._stack, self._task)
+            broker, doors = await mqtt_doors.opened(self._core, self._stack, self._task)
         except BrokerError as error:
             raise StartError(str(error)) from error
+        kiosks = doors.pop()
+        self._task("checkins", self._checkins.serve(kiosks))
+        return broker, doors
 
     def _certificates(self, broker: Broker | None, webs: Mapping[str, WebServer]) -> CertificateWatch:
         core = self._core
@@ -276,6 +283,7 @@ class _Builder:
                 devices=self._health,
                 record=self._record,
                 stream=runner.engine.config,
+                unassigned=None if self._health is None else self._health.unassigned,
                 burden_per_day=core.config.alerts.burden_per_day,
                 recent=journal.recent,
                 backups=self._backups,
@@ -308,13 +316,14 @@ class _Builder:
                 clock=core.clock,
                 ops=core.ops,
                 pairings=self._pairings,
+                badges=core.badges,
                 second_factor_roles=frozenset(Role(word) for word in core.config.web.second_factor),
                 setups=self._setups,
                 backups=self._backups,
                 retry_dead_letter=lambda letter: _retry(core, intake, letter),
             )
         )
-        machines = (http.router, Enrolment(core, lambda: mqtt_doors.reached(core.config)).router)
+        machines = (http.router, Enrolment(core, lambda: mqtt_doors.reached(core.config)).router, self._checkins.router)
         web, family = core.config.web, core.config.web.family
         settings = ApiSettings(public_url=web.public_url or url, http_lan=web.http_lan)
         app = create_app(query, commands, clock=core.clock, ops=core.ops, settings=settings, machine_routers=machines)

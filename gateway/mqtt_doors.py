@@ -14,6 +14,7 @@ from devices import catalog
 from gateway import chores
 from gateway.broker import Broker, BrokerError, BrokerOptions
 from gateway.brokerlog import Refusal
+from gateway.checkins import FILTER as CHECKINS
 from gateway.collect.mqtt import MqttCollector, MqttOptions
 from gateway.config import Config, Mqtt
 from gateway.core import Core
@@ -59,12 +60,13 @@ class RefusalBook:
 
 
 async def opened(core: Core, stack: AsyncExitStack, task: Callable[[str, Any], None]) -> tuple[Broker | None, list[MqttCollector]]:
-    """The broker, when it is ours, and both sessions; raises BrokerError."""
+    """The broker, when it is ours, and the sessions for readings, calls and check-ins, in this order; raises BrokerError."""
     mqtt = core.config.mqtt
     connection = _connection(core, mqtt)
     options = [
         MqttOptions(name="mqtt", filters=("anxin/up/+", "anxin/senml/+", *_foreign(mqtt)), client_id=mqtt.client_id, **connection),
         MqttOptions(name="mqtt.calls", filters=("anxin/call/+",), client_id=f"{mqtt.client_id}-calls", priority=True, **connection),
+        MqttOptions(name="mqtt.checkins", filters=(CHECKINS,), client_id=f"{mqtt.client_id}-checkins", **connection),
     ]
     broker = None
     if mqtt.embedded:

@@ -53,6 +53,7 @@ class Why(StrEnum):
     HANDED_OVER = "handed_over"
     INCIDENT = "incident"
     MERGED = "merged"
+    REATTRIBUTED = "reattributed"
     SUPERSEDED = "superseded"
     QUIET = "quiet_hours"
     AWAY = "away"

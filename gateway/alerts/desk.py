@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 import apsw
 
 from gateway import events as event_log
-from gateway.alerts import beat, book, faults, handover, why
+from gateway.alerts import beat, book, faults, handover, whose, why
 from gateway.alerts.case import Act, Moment, Standing
 from gateway.alerts.policy import PolicyBook
 from gateway.alerts.progress import Progress
@@ -19,7 +19,7 @@ from gateway.alerts.records import COMPONENT, get, history, open_alerts, recent_
 from gateway.alerts.unit import DutySnapshot, Rules, Unit
 from gateway.clock import NS_PER_S, Clock, wait_for_event
 from gateway.ops import Fault, Ops
-from gateway.registry.view import Place, RegistryView, Staff
+from gateway.registry.view import RegistryView, Staff
 from gateway.store import Database, Lane, StoreError
 from gateway.vocabulary import Action, Actor, AlertKind, AlertView, Finding, Outcome
 
@@ -279,6 +279,8 @@ class AlertDesk:
             work["shift_ends"] = lambda unit: unit.shift_ends()
         if view is not self._looked_at:
             work["residents"] = lambda unit: unit.residents_changed()
+        if since := whose.changed(self._looked_at, view):
+            work["reattributed"] = lambda unit: unit.reattributed(view, since)
         if state.waiting:
             work["deliveries"] = lambda unit: unit.deliveries()
         if state.silences or state.stepped:
@@ -333,7 +335,7 @@ class AlertDesk:
             device_id=finding.device,
             site_id=None if place is None else place.site_id,
             zone_id=None if place is None else place.zone_id,
-            place="" if place is None else _label(view, place),
+            place="" if place is None else whose.label(view, place),
             initials="" if resident is None else resident.initials,
         )
 
@@ -362,14 +364,6 @@ def _with_accounts(view: RegistryView) -> dict[str, Staff]:
         if person is not None and person.user_id is None:
             staff[staff_id] = replace(person, user_id=user_id)
     return staff
-
-
-def _label(view: RegistryView, place: Place) -> str:
-    """What a caregiver calls the place."""
-    if place.label:
-        return place.label
-    bed = None if place.bed_id is None else view.beds.get(place.bed_id)
-    return "" if bed is None else bed.label
 
 
 def _take(unit: Unit, chunk: Sequence[tuple[Finding, Standing]]) -> None:

@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from gateway.alerts import machine, records, silences, storm
+from gateway.alerts import machine, records, silences, storm, whose
 from gateway.alerts.case import OWNED, Case, Change, Standing, Transition, Why, settle, with_view
 from gateway.alerts.routing import DESK, digest_page, staff_of, to_desk, to_person
 from gateway.alerts.storms import Storms
 from gateway.clock import NS_PER_S
 from gateway.notify import outbox
 from gateway.registry import rota
-from gateway.registry.view import Quiet
+from gateway.registry.view import Quiet, RegistryView
 from gateway.vocabulary import SYSTEM, AlertKind, AlertState
 
 DIGEST_ROLES = ("caregiver", "nurse", "head_nurse")
@@ -71,19 +71,26 @@ class Keeping(Storms):
         standing = self._standing_of(case.view.resident_id or "", case)
         self._commit(machine.move(case, replace(standing, place=case.view.place), self._now), case)
 
+    def reattributed(self, view: RegistryView, since: dict[str, int]) -> None:
+        """Readings turned out to be another person's: alerts that were raised of them follow, those that are over as well."""
+        for alert_id, standing in whose.moves(self._conn, view, since):
+            self._follow_to(records.load(self._conn, alert_id), standing, Why.REATTRIBUTED)
+
     def _follow(self, case: Case) -> None:
-        """An alert of a merged record; where the same cause stands with the living record, one of the two speaks for both."""
-        if not case.open:
-            return
-        standing = self._standing_of(case.subject, case)
-        other = self._open_case(standing.subject, case.view.kind, case.view.cause, case.view.origin)
+        """An alert of a merged record."""
+        if case.open:
+            self._follow_to(case, self._standing_of(case.subject, case), Why.MERGED)
+
+    def _follow_to(self, case: Case, standing: Standing, why: Why) -> None:
+        """Where the same cause stands with the other person already, one of the two alerts speaks for both."""
+        other = self._open_case(standing.subject, case.view.kind, case.view.cause, case.view.origin) if case.open else None
         if other is None:
-            self._commit(machine.move(case, standing, self._now), case)
+            self._commit(machine.move(case, standing, self._now, why), case)
             return
         keeper, loser = (case, other) if case.view.state in OWNED and other.view.state not in OWNED else (other, case)
         self._commit(machine.close_merged(loser, keeper.view.id, self._now), loser)
         if keeper is case:
-            self._commit(machine.move(case, standing, self._now), case)
+            self._commit(machine.move(case, standing, self._now, why), case)
         self._conn.execute("UPDATE alert_findings SET alert_id = ? WHERE alert_id = ?", (keeper.view.id, loser.view.id))
         kept = records.load(self._conn, keeper.view.id)
         self._commit(machine.absorb(kept, loser, self._now), kept)

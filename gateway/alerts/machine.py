@@ -134,9 +134,9 @@ def hand_over(case: Case, to: Actor, why: str, now: Moment) -> Change:
     return settle(Change(case=case, transitions=(said,), tells=(Tell(why=Why.HANDED_OVER, owner=to.id),)), now)
 
 
-def move(case: Case, standing: Standing, now: Moment) -> Change:
-    """The resident's record was merged into another one: the alert follows."""
-    said = Transition(kind="followed", why=Why.MERGED, body={"from": case.view.resident_id})
+def move(case: Case, standing: Standing, now: Moment, why: Why = Why.MERGED) -> Change:
+    """The resident's record was merged into another one, or the reading is another person's: the alert follows."""
+    said = Transition(kind="followed", why=why, body={"from": case.view.resident_id})
     place = standing.place or case.view.place
     case = with_view(case, resident_id=standing.resident_id, site_id=standing.site_id, zone_id=standing.zone_id, place=place)
     return settle(Change(case=replace(case, subject=standing.subject, initials=standing.initials), transitions=(said,)), now)

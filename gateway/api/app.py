@@ -37,6 +37,7 @@ from gateway.api import (
     routes_session,
     routes_wall,
     routes_ward,
+    routes_whose,
     static,
 )
 from gateway.api.live import Live, LiveSettings
@@ -100,7 +101,7 @@ def create_app(
     for module in (
         routes_notes, routes_limits,  # before the steps of a resident, which look alike
         routes_session, routes_entry, routes_alerts, routes_ward, routes_registry, routes_pairing, routes_house,
-        routes_devices,
+        routes_devices, routes_whose,
         routes_family, routes_clinic, routes_history,
         routes_alarms,
         routes_figures,
@@ -128,7 +129,7 @@ def close_streams(app: FastAPI) -> None:
 
 
 def _with_middleware(app: FastAPI, settings: ApiSettings) -> None:
-    machine = (f"{API}/ingest/", f"{API}/enrol/")
+    machine = (f"{API}/ingest/", f"{API}/enrol/", f"{API}/checkin/")
     url = urlsplit(settings.public_url)
     origin = f"{url.scheme}://{url.netloc}" if url.scheme and url.netloc else None
     cookie = LAN_COOKIE if settings.http_lan else TLS_COOKIE

@@ -27,6 +27,7 @@ from gateway.commands.people import PeopleCommands
 from gateway.commands.refusal import Kind, Refusal
 from gateway.commands.registry import RegistryCommands, must, must_device, must_site
 from gateway.commands.setup import SetupCommands
+from gateway.commands.whose import WhoseCommands
 from gateway.ops import Ops
 from gateway.pairings import Pairings
 from gateway.pins import Pins
@@ -37,6 +38,7 @@ from gateway.query.shape import alert_json, plain
 from gateway.registry import credentials
 from gateway.registry.accounts import Accounts, CodeNeeded, SignInRefused, form_token
 from gateway.registry.attempts import TooManyAttempts
+from gateway.registry.badges import Badges
 from gateway.registry.errors import ConflictError, NotFoundError, RegistryError
 from gateway.registry.registry import Registry
 from gateway.registry.tx import Tx
@@ -58,6 +60,7 @@ class CommandParts:
     clock: Clock
     ops: Ops
     pairings: Pairings | None = None
+    badges: Badges | None = None
     second_factor_roles: frozenset[Role] = frozenset()  # who has to set a second factor before anything else opens
     setups: Setups | None = None
     backups: Backups | None = None
@@ -99,6 +102,7 @@ class Commands:
         setups = parts.setups or Setups(parts.registry, parts.clock)
         self.setup = SetupCommands(self._do, setups, parts.registry, parts.query, self._looks, parts.clock)
         self.registry = RegistryCommands(self._do)
+        self.whose = WhoseCommands(self._do, parts.badges)
         self.alarms = AlarmCommands(parts, self._do)
         self.limits = LimitCommands(parts)
         self.notes = NoteCommands(parts)

@@ -1,7 +1,7 @@
 """devices.sqlite: what is known of each device's state, and its slots of ten minutes for a week. A checkpoint of what the journal says.
 
 Format 1: state(device, body) with body = JSON of the record without its slots; slot(device, slot, body), slot = UTC ns // 600 s;
-cursor "journal".
+cursor "journal". Format 2 adds loose(device, t_ms, body): measurements of shared devices, body = JSON [slot, [[quantity, value, quality]]].
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ COMPONENT = Component(
         CREATE TABLE state(device TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
         CREATE TABLE slot(device TEXT NOT NULL, slot INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY(device, slot)) STRICT, WITHOUT ROWID;
         CREATE INDEX slot_age ON slot(slot);
+        """,
+        """
+        CREATE TABLE loose(
+            device TEXT NOT NULL, t_ms INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY(device, t_ms)
+        ) STRICT, WITHOUT ROWID;
         """,
     ),
 )

@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import apsw
+
 from gateway.clock import NS_PER_S, Clock
-from gateway.health import file
+from gateway.health import file, unassigned
 from gateway.health.record import Record, Slot, take
+from gateway.health.unassigned import Unassigned
 from gateway.journal import Journal, JournalGone
 from gateway.ops import Ops
 from gateway.store import Database, StoreError, Writer, cursor
@@ -23,7 +26,8 @@ MAX_DEVICES = 20_000  # more are strangers' inventions; they are counted, not ke
 class DeviceHealth:
     """All devices as they are."""
 
-    def __init__(self, db: Database, journal: Journal, clock: Clock, ops: Ops) -> None:
+    def __init__(self, db: Database, journal: Journal, clock: Clock, ops: Ops, unassigned: Unassigned | None = None) -> None:
+        self.unassigned = unassigned
         self.records: dict[str, Record] = {}
         self.offset = 0
         self._db = db
@@ -34,10 +38,14 @@ class DeviceHealth:
         self._written_ns = 0
 
     @staticmethod
-    def open(data_dir: Path, journal: Journal, writer: Writer, clock: Clock, ops: Ops) -> DeviceHealth:
+    def open(
+        data_dir: Path, journal: Journal, writer: Writer, clock: Clock, ops: Ops, unassigned: Unassigned | None = None
+    ) -> DeviceHealth:
         """Open the file and read what it knows."""
-        health = DeviceHealth(Database.open(data_dir / "devices.sqlite", writer, file.COMPONENTS), journal, clock, ops)
+        health = DeviceHealth(Database.open(data_dir / "devices.sqlite", writer, file.COMPONENTS), journal, clock, ops, unassigned)
         health.records, place = health._db.read_sync(lambda conn: (file.load(conn, clock.now_ns()), cursor.get(conn, "journal")))
+        if unassigned is not None:
+            health._db.read_sync(unassigned.load)
         if place is not None and place[0] == journal.lineage:
             health.offset = place[1] + 1
         return health
@@ -51,6 +59,8 @@ class DeviceHealth:
                 async for blocks in self._journal.follow(self.offset):
                     for block in blocks:
                         if block.readings is not None:
+                            if self.unassigned is not None:  # may be repeated after a kill: it settles what is not settled
+                                await self.unassigned.take(block.readings)
                             self._dirty |= take(self.records, block.readings)
                         self.offset = block.last + 1  # with the counts, before anybody else gets a turn
                         await asyncio.sleep(0)  # while catching up nothing else may wait long
@@ -71,16 +81,26 @@ class DeviceHealth:
         touched = {one.device: one.touched for one in records}
         for one in records:
             one.touched = set()
+        loose = [] if self.unassigned is None else self.unassigned.rows()
+
+        def unit(conn: apsw.Connection) -> None:
+            file.save(conn, rows, parts, place, now_ns)
+            unassigned.save(conn, loose, now_ns)
+
         try:
-            await self._db.write(lambda conn: file.save(conn, rows, parts, place, now_ns), rows=len(rows) + len(parts) + 1)
+            await self._db.write(unit, rows=len(rows) + len(parts) + len(loose) + 1)
             self._ops.clear("health.store", "devices")
         except StoreError as error:
             self._ops.fault("health.store", "devices", reason=type(error).__name__)
             self._dirty |= dirty
+            if self.unassigned is not None:
+                self.unassigned.again(loose)
             for one in records:
                 one.touched |= touched[one.device]
         for one in self.records.values():
             one.forget(now_ns)
+        if self.unassigned is not None:
+            self.unassigned.forget()
 
     def _bound(self) -> None:
         over = len(self.records) - MAX_DEVICES

@@ -25,6 +25,7 @@ from gateway.query.devices import Devices, DeviceStates
 from gateway.query.family import Family
 from gateway.query.feed import Feed
 from gateway.query.glucose import Glucose
+from gateway.query.inbox import Found, Inbox
 from gateway.query.looks import Looks
 from gateway.query.machines import Machines
 from gateway.query.notes import Notes
@@ -69,6 +70,7 @@ class Parts:
     certificates: Callable[[], Sequence[Mapping[str, Any]]] | None = None  # name, days
     record: RecordSource | None = None  # the health record, where it is kept
     stream: Any = None  # gateway.stream.rules.StreamConfig: the house's default limits
+    unassigned: Found | None = None  # measurements that are nobody's
     burden_per_day: float = 1.0  # alarms per resident-day that the ward can bear
 
 
@@ -95,6 +97,7 @@ class Query:
         self.devices_health = DeviceStates(sight)
         self.people = People(sight)
         self.machines = Machines(sight)
+        self.inbox = Inbox(sight)
         self.feed = Feed(parts.events, parts.registry, self._present, parts.clock, self._faults)
 
     @property

@@ -53,6 +53,15 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "设备 {device} 在这段时间内已有绑定（{start} 至 {end}）。请换一段时间，或使用“更正归属”。",
         "Device {device} is bound already from {start} to {end}. Choose another span, or use a correction.",
     ),
+    "checkin.device": ("该设备不属于这个自助点。请核对设备。", "The device does not belong to this kiosk. Check the device."),
+    "checkin.owned": (
+        "设备 {device} 是某位住民专用的，不能签到使用。请先解除绑定。",
+        "Device {device} is one resident's own; nobody checks in at it. End that binding first.",
+    ),
+    "assignment.superseded": (
+        "这条测量之后又被更改过，不能再撤销这一次。请重新指定。",
+        "These readings were changed again since; this step cannot be undone any more. Assign them anew.",
+    ),
     "binding.ended": ("该绑定在该时刻已结束。", "The binding is over by then."),
     "undo.too_late": ("超过 24 小时不能撤销：请改为移动设备。", "Too late to undo after 24 hours: move the device instead."),
     "limit.hours": (

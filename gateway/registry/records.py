@@ -278,3 +278,42 @@ class Consent:
     recorded_ns: int = 0
     withdrawn_ns: int | None = None
     withdrawn_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkin:
+    """Somebody showed a card, a QR code or a PIN at a shared device: what it measures until then is this person's."""
+
+    id: str
+    kiosk_id: str
+    resident_id: str
+    device_ids: tuple[str, ...]
+    from_ns: int
+    until_ns: int
+    how: str  # card | qr | pin | staff
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assigned:
+    """Whose the readings of one device at one millisecond are, by the word of a person or of a user slot; a binding stands beside it."""
+
+    id: str
+    device_id: str
+    t_ms: int
+    resident_id: str | None  # None = nobody's
+    former_id: str | None  # whose they were before
+    user: int | None = None  # the slot of the device in which it stood
+    reason: str = ""
+    by: str = ""
+    undone: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """Whose a user slot of a shared device is from `from_ns` on; nobody's where resident_id is None."""
+
+    id: str  # device.slot
+    device_id: str
+    user: int
+    resident_id: str | None
+    from_ns: int

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from gateway.registry import attributed
 from gateway.registry.holding import holding
 from gateway.registry.records import (
+    Assigned,
     Bed,
     Binding,
+    Checkin,
     Consent,
     Contact,
     Device,
@@ -25,6 +28,7 @@ from gateway.registry.records import (
     Room,
     RotaRow,
     Site,
+    Slot,
     Staff,
     Stay,
     User,
@@ -38,6 +42,7 @@ __all__ = [
     "KINDS",
     "Bed",
     "Binding",
+    "Checkin",
     "Consent",
     "Contact",
     "Device",
@@ -88,8 +93,9 @@ class RegistryView:
 
     _TABLES = (
         "organisations", "sites", "zones", "rooms", "beds", "residents", "devices", "bindings", "limits", "staff", "rota", "policies",
-        "users", "consents", "overrides", "groups", "contacts", "homes", "quiet", "_stays", "_bindings_by_device",
-        "_bindings_by_resident", "_merged_from", "_occupants", "_limits_by_scope", "_consents_by_grantee", "_limit_versions",
+        "users", "consents", "overrides", "groups", "contacts", "homes", "quiet", "checkins", "assigned", "slots", "_stays",
+        "_bindings_by_device", "_bindings_by_resident", "_merged_from", "_occupants", "_limits_by_scope", "_consents_by_grantee",
+        "_limit_versions",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -113,6 +119,9 @@ class RegistryView:
         self.contacts: dict[str, Contact] = {}
         self.homes: dict[str, Home] = {}  # by resident
         self.quiet: dict[str, Quiet] = {}  # by site
+        self.checkins: dict[str, tuple[Checkin, ...]] = {}  # by kiosk, oldest first
+        self.assigned: dict[str, Assigned] = {}
+        self.slots: dict[str, tuple[Slot, ...]] = {}  # by device, oldest first
         self._stays: dict[str, tuple[Stay, ...]] = {}  # by resident, oldest first
         self._bindings_by_device: dict[str, tuple[Binding, ...]] = {}  # by start; withdrawn ones are not in it
         self._bindings_by_resident: dict[str, tuple[str, ...]] = {}
@@ -383,6 +392,7 @@ KINDS: dict[str, Callable[[RegistryView, Mapping[str, Any]], None]] = {
     "policy.set": RegistryView._policy,
     "policy.ended": _drop("policies"),
     "user.set": _put("users", User),
+    **attributed.KINDS,
     "consent.set": RegistryView._consent,
     "consent.withdrawn": RegistryView._consent_withdrawn,
 }

@@ -133,6 +133,25 @@ def retract(conn: apsw.Connection, item_id: int) -> frozenset[str]:
     return left
 
 
+def follow(conn: apsw.Connection, alert_id: str, resident: str | None) -> int:
+    """An alert is another person's: its resources are changed where they are, or taken back where it is nobody's. Returns how many."""
+    kinds = (ItemKind.ISSUE.value, ItemKind.TASK.value, ItemKind.MESSAGE.value)
+    sql = (
+        "SELECT id FROM item WHERE kind IN (?, ?, ?) AND (key = ? OR key = ? OR key >= ? AND key < ?)"
+        " AND (resident <> ? OR ? IS NULL) AND (retracted = 0 OR ? IS NOT NULL)"
+    )
+    messages = (f"message.{alert_id}.", f"message.{alert_id}/")
+    values = (*kinds, alert_id, f"task.{alert_id}", *messages, resident or NOBODY, resident, resident)
+    found = [int(item_id) for (item_id,) in conn.execute(sql, values)]
+    for item_id in found:
+        if resident is None:
+            retract(conn, item_id)
+        else:
+            conn.execute("UPDATE item SET resident = ?, retracted = 0, version = version + 1 WHERE id = ?", (resident, item_id))
+            _again(conn, item_id)
+    return len(found)
+
+
 _COLUMNS = "i.id, i.kind, i.key, i.resident, i.device, i.t_ns, i.origin, i.test, i.retracted, i.version, i.record"
 
 

@@ -171,6 +171,8 @@ class Feed:
         for event in heard:
             if event.kind.startswith("alert."):
                 told = await self._told(event.offset) if "view" in event.body else ()
+                if event.kind == "alert.followed":
+                    self._follow(event)
                 self._put(alerts.items_of(event, self.view, self._options.alert_kinds, told))
             elif event.kind in ("binding.set", "binding.ended"):
                 binding = self.view.bindings[event.body["id"]]
@@ -179,6 +181,14 @@ class Feed:
                 since[binding.device_id] = min(start_ns, since.get(binding.device_id, start_ns))
         for device, event in moved.items():
             self._move(device, since[device], event)
+
+    def _follow(self, event: EventRow) -> None:
+        alert_id, resident = event.subject, event.body["view"]["resident_id"]
+
+        def step(conn: apsw.Connection) -> None:
+            outbox.follow(conn, alert_id, resident)
+
+        self._steps.append(step)
 
     def _move(self, device: str, since_ns: int, event: EventRow) -> None:
         addresses, now_ns, view = self._addresses, self._clock.now_ns(), self.view.copy()

@@ -18,6 +18,7 @@ _TASK = {
     AlertState.RESOLVED: "completed",
     AlertState.CLEARED: "cancelled",  # the condition ended before anybody came
 }
+WRONG = "entered-in-error"  # the alert was of a reading that is not this person's
 _NOT_SO = (Outcome.FALSE_ALARM, Outcome.TEST)
 
 
@@ -26,7 +27,7 @@ def issue(row: Row, settings: Settings) -> dict[str, Any]:
     view = row.record["view"]
     made = _begin("DetectedIssue", row)
     made["identifier"] = [identifier(settings, "alert", row.key)]
-    made["status"] = _issue_status(view)
+    made["status"] = WRONG if row.retracted else _issue_status(view)
     made["code"] = _cause(view, settings)
     made["severity"] = _SEVERITY[Priority(view["priority"])]
     made["patient"] = place("Patient", row.resident)
@@ -69,7 +70,7 @@ def task(row: Row, settings: Settings) -> dict[str, Any]:
     view, tz = record["view"], record["tz"]
     made = _begin("Task", row)
     made["identifier"] = [identifier(settings, "task", row.key)]
-    made["status"] = _TASK[AlertState(view["state"])]
+    made["status"] = WRONG if row.retracted else _TASK[AlertState(view["state"])]
     made["businessStatus"] = concept([(system(settings, "escalation"), str(view["step"]))])
     made["intent"] = "order"
     made["priority"] = _URGENCY[Priority(view["priority"])]
@@ -95,7 +96,7 @@ def message(row: Row, settings: Settings) -> dict[str, Any]:
     view = record["view"]
     made = _begin("Communication", row)
     made["identifier"] = [identifier(settings, "message", row.key)]
-    made["status"] = "completed"
+    made["status"] = WRONG if row.retracted else "completed"
     made["category"] = [concept([("http://terminology.hl7.org/CodeSystem/communication-category", "alert")])]
     made["priority"] = _URGENCY[Priority(view["priority"])]
     made["subject"] = place("Patient", row.resident)

@@ -46,7 +46,8 @@ class FhirFormat:
 
     def uid(self, row: Row) -> str:
         """A UUID of the item's resource for targets that let us choose."""
-        return common.uid(f"{self.settings.namespace}|{row.kind.value}|{row.key}|{row.resident}")
+        person = "" if row.kind in _WORDS else row.resident  # an alert may turn out to be another person's and stays the same one
+        return common.uid(f"{self.settings.namespace}|{row.kind.value}|{row.key}|{person}")
 
     def person(self, kind: str, key: str, values: Mapping[str, Any]) -> tuple[dict[str, Any], str, str]:
         """(resource, search, uid) of a Patient or Device."""
