@@ -99,9 +99,9 @@ def create_app(
     app.state.pages = Pages(http_lan=settings.http_lan)
     problems.install(app)
     for module in (
-        routes_notes, routes_limits,  # before the steps of a resident, which look alike
+        routes_notes, routes_limits, routes_whose,  # before the steps of a resident, which look alike
         routes_session, routes_entry, routes_alerts, routes_ward, routes_registry, routes_pairing, routes_house,
-        routes_devices, routes_whose,
+        routes_devices,
         routes_family, routes_clinic, routes_history,
         routes_alarms,
         routes_figures,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from devices.codes import BY_KEY
-from gateway.access import Action, FieldClass
+from gateway.access import Action, FieldClass, Scope
 from gateway.health.unassigned import Loose
 from gateway.query.asker import Asker, device_scope, may, resident_scope
 from gateway.query.shape import plain
@@ -49,7 +49,7 @@ class Inbox:
             t_ns = loose.t_ms * NS_PER_MS
             scope = device_scope(view, loose.device, t_ns)
             if view.resident_of(loose.device, t_ns + NS_PER_MS - 1) is None and may(asker, Action.READ, scope, FieldClass.DEVICE):
-                rows.append(self._row(asker, loose, values=may(asker, Action.READ, scope, FieldClass.VITALS)))
+                rows.append(self._row(asker, loose, values=self._sees_values(asker, scope)))
         return {"t_ms": to_ms(now_ns), "readings": rows}
 
     async def assigned(self, asker: Asker, *, limit: int = 100) -> dict[str, Any]:
@@ -63,6 +63,12 @@ class Inbox:
             if seen and len(rows) < min(limit, MOST):
                 rows.append(plain(row))
         return {"t_ms": to_ms(self._sight.now_ns()), "assigned": rows}
+
+    def _sees_values(self, asker: Asker, scope: Scope | None) -> bool:
+        """Whoever sees the vital signs of the people whose it may be: those of the device's site."""
+        view, site_id = self._sight.view, None if scope is None else scope.site_id
+        people = (one for one in view.residents.values() if one.merged_into is None and site_id in (None, one.place.site_id))
+        return any(may(asker, Action.READ, resident_scope(view, one.id), FieldClass.VITALS) for one in people)
 
     def _loose(self, device: str | None) -> Iterator[Loose]:
         found = self._sight.parts.unassigned

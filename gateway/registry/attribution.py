@@ -13,7 +13,7 @@ from gateway.registry import bindings, check
 from gateway.registry.errors import ConflictError, NotFoundError, RegistryError
 from gateway.registry.records import Assigned, Checkin, Slot
 from gateway.registry.tx import Tx
-from gateway.registry.view import PRESENT
+from gateway.registry.view import PRESENT, Place
 
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
@@ -46,7 +46,8 @@ def check_in(tx: Tx, kiosk_id: str, resident: str, *, how: str, span_s: float, d
     reason = f"check-in at {kiosk_id} by {check.word('how', how, WAYS)}"
     for device_id in chosen:
         _mine(tx, device_id)
-        bindings.correct_binding(tx, device_id, from_ns=tx.now_ns, to_ns=until_ns, reason=reason, resident=person.id)
+        at = _stands(tx, device_id, tx.now_ns)
+        bindings.correct_binding(tx, device_id, from_ns=tx.now_ns, to_ns=until_ns, reason=reason, resident=person.id, at=at)
     row = Checkin(
         id=tx.new_id(), kiosk_id=kiosk_id, resident_id=person.id, device_ids=chosen, from_ns=tx.now_ns, until_ns=until_ns, how=how
     )
@@ -61,7 +62,8 @@ def check_out(tx: Tx, kiosk_id: str) -> Checkin | None:
         return None
     last = rows[-1]
     for device_id in last.device_ids:
-        bindings.correct_binding(tx, device_id, from_ns=tx.now_ns, to_ns=last.until_ns, reason=f"check-out at {kiosk_id}")
+        at = _stands(tx, device_id, tx.now_ns)
+        bindings.correct_binding(tx, device_id, from_ns=tx.now_ns, to_ns=last.until_ns, reason=f"check-out at {kiosk_id}", at=at)
     row = replace(last, until_ns=tx.now_ns)
     tx.put("checkin.set", row)
     return row
@@ -120,4 +122,11 @@ def set_slot(tx: Tx, device_id: str, user: int, resident: str | None) -> Slot:
 
 
 def _move(tx: Tx, device_id: str, t_ns: int, owner: str | None, reason: str) -> None:
-    bindings.correct_binding(tx, device_id, from_ns=t_ns, to_ns=t_ns + NS_PER_MS, reason=reason, resident=owner)
+    at = _stands(tx, device_id, t_ns)
+    bindings.correct_binding(tx, device_id, from_ns=t_ns, to_ns=t_ns + NS_PER_MS, reason=reason, resident=owner, at=at)
+
+
+def _stands(tx: Tx, device_id: str, t_ns: int) -> Place | None:
+    """Where a shared device stands, whoever uses it."""
+    binding = tx.view.binding_at(device_id, t_ns)
+    return None if binding is None else binding.place

@@ -139,9 +139,20 @@ def end_binding(tx: Tx, binding_id: str, *, at_ns: int | None = None) -> Binding
 
 
 def correct_binding(
-    tx: Tx, device_id: str, *, from_ns: int, to_ns: int | None, reason: str, resident: str | None = None, bed: str | None = None
+    tx: Tx,
+    device_id: str,
+    *,
+    from_ns: int,
+    to_ns: int | None,
+    reason: str,
+    resident: str | None = None,
+    bed: str | None = None,
+    at: Place | None = None,
 ) -> Binding | None:
-    """State whose the device was in a past span, whatever was entered before; neither resident nor bed = nobody's. Needs a reason."""
+    """State whose the device was in a span that has begun, whatever was entered before; neither resident nor bed = nobody's.
+
+    Needs a reason. `at` = where it stood all the same, for a device that its user goes to.
+    """
     device = _device(tx, device_id)
     start = check.past_time("from", from_ns, tx.now_ns)
     if to_ns is not None and to_ns <= start:
@@ -151,6 +162,7 @@ def correct_binding(
     _must_be_here(tx, resident_id, to_ns)
     for other in [other for other in tx.view.bindings_of(device.id) if _overlaps(other, start, to_ns)]:
         _cut(tx, other, start, to_ns, reason)
+    place = place or at
     if resident_id is None and place is None:
         return None
     row = Binding(id=tx.new_id(), device_id=device.id, resident_id=resident_id, place=place, valid_from_ns=start, valid_to_ns=to_ns)

@@ -26,7 +26,7 @@ from gateway.events import Events
 from gateway.notify import outbox
 from gateway.ops import Ops
 from gateway.query import Parts, Query
-from gateway.registry import accounts, bindings, consents, credentials, factors, limits, org, residents, terminals, tx
+from gateway.registry import accounts, badges, bindings, consents, credentials, factors, limits, org, residents, terminals, tx
 from gateway.registry.accounts import Accounts
 from gateway.registry.passwords import Hasher
 from gateway.registry.registry import Registry
@@ -44,6 +44,7 @@ COMPONENTS = (
     deadletter.COMPONENT,
     links.COMPONENT,
     pins.COMPONENT,
+    badges.COMPONENT,
     factors.COMPONENT,
     terminals.COMPONENT,
     notes.COMPONENT,
@@ -114,6 +115,7 @@ class House:
         self.audit = Audit.open(folder / "audit.key", folder / "checkpoints.ndjson", self.clock)
         self.registry = Registry(self.db, self.events, self.clock, self.audit)
         self.accounts = Accounts(self.registry, self.db, self.clock, Hasher(memory_kib=64, time_cost=1))
+        self.badges = badges.Badges.open(folder / "badges.key")
         self.desk = desks.AlertDesk(self.db, self.events, self.registry, self.clock, self.ops, PolicyBook())
         self.query = Query(
             Parts(
@@ -124,7 +126,7 @@ class House:
         self.commands = Commands(
             CommandParts(
                 db=self.db, query=self.query, registry=self.registry, accounts=self.accounts, desk=self.desk, audit=self.audit,
-                clock=self.clock, ops=self.ops, second_factor_roles=second_factor_roles,
+                clock=self.clock, ops=self.ops, second_factor_roles=second_factor_roles, badges=self.badges,
             )
         )  # fmt: skip
         self.app: FastAPI = create_app(

@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI
 from gateway.alerts.handover import Giving
 from gateway.api import policies
 from gateway.api.app import create_app
-from gateway.registry import duty, terminals
+from gateway.registry import attribution, duty, terminals
 from gateway.vocabulary import SYSTEM
 from tests.support.house import PEOPLE, House, house
 
@@ -90,6 +90,14 @@ PASSES: dict[tuple[str, str], frozenset[str]] = {
     ("delete", "/api/v1/devices/{device_id}/pairing"): OPERATORS,
     ("post", "/api/v1/devices/{device_id}/pairing/passkey"): OPERATORS,
     ("get", "/api/v1/inbox"): STAFF,
+    ("get", "/api/v1/inbox/readings"): STAFF,
+    ("get", "/api/v1/inbox/assigned"): STAFF,
+    ("post", "/api/v1/readings/assign"): OPERATORS | {"carer", "carer2"},
+    ("post", "/api/v1/readings/assigned/{assigned_id}/undo"): OPERATORS | {"carer", "carer2"},
+    ("put", "/api/v1/devices/{device_id}/slots/{user}"): OPERATORS | {"carer", "carer2"},
+    ("post", "/api/v1/devices/{device_id}/checkin"): OPERATORS | {"carer", "carer2"},
+    ("post", "/api/v1/residents/{resident_id}/badges"): OPERATORS,
+    ("post", "/api/v1/badges/{badge_id}/revoke"): OPERATORS,
     ("get", "/api/v1/registry"): STAFF,
     ("post", "/api/v1/registry/sites"): OPERATORS | {"admin"},
     ("post", "/api/v1/registry/zones"): OPERATORS | {"admin"},
@@ -217,6 +225,10 @@ FOREIGN_BODY: dict[tuple[str, str], dict[str, Any]] = {
     ("put", "/api/v1/devices/{device_id}/walk"): {"spots": []},
     ("post", "/api/v1/setup/devices"): {"address": "C0:00:00:00:00:01", "site": "far"},
     ("post", "/api/v1/devices/{device_id}/pairing/passkey"): {"passkey": 1},
+    ("post", "/api/v1/readings/assign"): {"device": "band-zhou", "t_ms": 1, "resident": "wang"},
+    ("put", "/api/v1/devices/{device_id}/slots/{user}"): {"resident": None},
+    ("post", "/api/v1/devices/{device_id}/checkin"): {"resident": "wang"},
+    ("post", "/api/v1/residents/{resident_id}/badges"): {"kind": "pin"},
 }  # fmt: skip
 FOREIGN_QUERY: dict[tuple[str, str], dict[str, Any]] = {
     ("get", "/api/v1/wall"): {"site": "far"},
@@ -258,7 +270,7 @@ def routes(app: FastAPI) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def filled(path: str, **ids: str) -> str:
-    values = {"action": "claim", "step": "away", "letter_id": "1", "job": "nothing-here", **ids}
+    values = {"action": "claim", "step": "away", "letter_id": "1", "job": "nothing-here", "user": "1", **ids}
     values["patient"] = values.get("resident_id", "nothing")
     while "{" in path:
         name = path[path.index("{") + 1 : path.index("}")]
@@ -308,7 +320,10 @@ async def foreign_ids(home: House) -> dict[str, str]:
     silence = await home.desk.silence("zhou", "hr.high", SYSTEM, reason="x", span_s=60)
     given = await home.desk.give(Giving(site_id="far", zone_id=None, giver=SYSTEM, receiver=None, note=""))
     terminal, _ = await do(SYSTEM, terminals.add, kind="phone", name="x", site="far")
+    assigned = await do(SYSTEM, attribution.assign, "band-zhou", now_ns // 1_000_000 - 1000, "zhou", reason="x")
+    badge, _ = await do(SYSTEM, home.badges.give, "zhou", "qr")
     return {
+        "assigned_id": assigned.id, "badge_id": badge.id,
         "terminal_id": terminal.id,
         "override_id": "far-1", "group_id": "far-2", "contact_id": "far-3", "site_id": "far", "policy_id": "far-4",
         "silence_id": silence["id"], "handover_id": given["id"], "alert_id": alert.id,
