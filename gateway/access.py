@@ -32,6 +32,8 @@ class FieldClass(StrEnum):
     LOCATION = "location"
     NOTES = "notes"
     DOCUMENTS = "documents"
+    DESK = "desk"  # questions of a family to the care desk, and the answers
+    INVITATION = "invitation"  # letting somebody in by a link, with a consent that was signed
     LOOKS = "looks"  # who looked at this person's data
     CARE = "care"  # oxygen, consciousness, NEWS2 scale
     LIMITS = "limits"
@@ -103,6 +105,8 @@ _RESIDENT: Mapping[Role, Mapping[FieldClass, frozenset[Action]]] = {
         _F.ALERTS: frozenset({_R, _A}),
         _F.LOCATION: frozenset({_R}),
         _F.NOTES: frozenset({_R, _W}),
+        _F.DESK: frozenset({_R, _W}),
+        _F.INVITATION: frozenset({_R, _W}),
         _F.CARE: frozenset({_R, _W}),
         _F.LIMITS: frozenset({_R}),
         _F.DEVICE: frozenset({_R, _W}),
@@ -113,6 +117,8 @@ _RESIDENT: Mapping[Role, Mapping[FieldClass, frozenset[Action]]] = {
         _F.ALERTS: frozenset({_R, _A, _X}),
         _F.LOCATION: frozenset({_R}),
         _F.NOTES: frozenset({_R, _W, _X}),
+        _F.DESK: frozenset({_R, _W}),
+        _F.DOCUMENTS: frozenset({_R, _W}),
         _F.CARE: frozenset({_R, _W, _X}),
         _F.LIMITS: frozenset({_R, _W}),
         _F.DEVICE: frozenset({_R}),
@@ -123,6 +129,8 @@ _RESIDENT: Mapping[Role, Mapping[FieldClass, frozenset[Action]]] = {
         _F.IDENTITY: frozenset({_R, _W}),
         _F.DEVICE: frozenset({_R, _W}),
         _F.CONSENT: frozenset({_R, _W}),
+        _F.INVITATION: frozenset({_R, _W}),
+        _F.DOCUMENTS: frozenset({_W}),  # the office scans paper that it does not read
         _F.LOOKS: frozenset({_R}),  # answers a resident who asks who looked
     },
     Role.FAMILY: {},
@@ -201,7 +209,9 @@ def allow(subject: Subject, action: Action, resident: Scope | None, field_class:
         return False
     if scope.resident_id is not None:
         if subject.role is Role.FAMILY:
-            return action is Action.READ and _granted(subject, scope.resident_id, field_class)
+            # Whoever sees anything of a person may ask the desk about it.
+            asks = action is Action.WRITE and field_class is FieldClass.DESK
+            return (asks or action is Action.READ) and _granted(subject, scope.resident_id, field_class)
         return _reaches(subject, scope) and action in _RESIDENT[subject.role].get(field_class, frozenset())
     if scope.site_id is not None:
         return _reaches_site(subject, scope.site_id) and action in _SITE[subject.role].get(field_class, frozenset())
@@ -210,8 +220,8 @@ def allow(subject: Subject, action: Action, resident: Scope | None, field_class:
 
 def _granted(subject: Subject, resident_id: str, field_class: FieldClass) -> bool:
     classes = subject.grants.get(resident_id, frozenset())
-    if field_class is FieldClass.IDENTITY:
-        return bool(classes)  # who may see something of a person may know whose it is
+    if field_class in (FieldClass.IDENTITY, FieldClass.DESK):
+        return bool(classes)  # who may see something of a person may know whose it is, and ask
     return field_class in GRANTABLE and field_class in classes
 
 

@@ -128,6 +128,12 @@ class Alerts(Section):
     link_hours: float = Field(default=12, gt=0, le=168)  # so long a link in a message opens its alert
 
 
+class Family(Section):
+    """What those read who are let in from outside."""
+
+    emergency_after_s: float = Field(default=120, ge=0, le=3600)  # a call that nobody claims is told to them then
+
+
 class StandingTests(Section):
     """What has to prove itself again and again: channels and walls weekly, SOS buttons after so many days."""
 
@@ -188,6 +194,7 @@ class Config(Section):
     backup: Backup = Backup()
     stream: Stream = Stream()
     alerts: Alerts = Alerts()
+    family: Family = Family()
     standing_tests: StandingTests = StandingTests()
     history: History = History()
     watchdog: Watchdog = Watchdog()

@@ -10,6 +10,8 @@ from gateway import deadletter, events, links, notes, outages, pins, standing_te
 from gateway.alerts import records
 from gateway.audit import Audit
 from gateway.authority import Authority
+from gateway.care import documents, invitations, letters, visits
+from gateway.care.documents import Shelf
 from gateway.clock import Clock
 from gateway.collect.ble import book as ble_book
 from gateway.config import Config, load
@@ -44,6 +46,10 @@ COMPONENTS = (
     notes.COMPONENT,
     outages.COMPONENT,
     badges.COMPONENT,
+    letters.COMPONENT,
+    visits.COMPONENT,
+    documents.COMPONENT,
+    invitations.COMPONENT,
 )
 
 
@@ -65,6 +71,7 @@ class Core:
     tokens: DeviceTokens
     authority: Authority
     badges: Badges
+    shelf: Shelf
 
     @classmethod
     def open(cls, data_dir: Path, clock: Clock, ops: Ops) -> Core:
@@ -99,6 +106,7 @@ class Core:
             tokens=DeviceTokens(registry, store),
             authority=Authority(data_dir / "certs", clock),
             badges=Badges.open(data_dir / "keys" / "badges.key"),
+            shelf=Shelf(data_dir / documents.FOLDER),
         )
 
     def close(self) -> None:

@@ -288,6 +288,8 @@ class _Builder:
                 recent=journal.recent,
                 backups=self._backups,
                 certificates=lambda: [] if self._certificate_watch is None else self._certificate_watch.standing(),
+                emergency_after_s=core.config.family.emergency_after_s,
+                shelf=core.shelf,
             )
         )
 
@@ -320,6 +322,7 @@ class _Builder:
                 second_factor_roles=frozenset(Role(word) for word in core.config.web.second_factor),
                 setups=self._setups,
                 backups=self._backups,
+                shelf=core.shelf,
                 retry_dead_letter=lambda letter: _retry(core, intake, letter),
             )
         )

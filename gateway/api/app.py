@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from gateway.api import (
     problems,
     routes_alarms,
     routes_alerts,
+    routes_care,
     routes_clinic,
     routes_devices,
     routes_entry,
@@ -102,7 +104,7 @@ def create_app(
         routes_notes, routes_limits, routes_whose,  # before the steps of a resident, which look alike
         routes_session, routes_entry, routes_alerts, routes_ward, routes_registry, routes_pairing, routes_house,
         routes_devices,
-        routes_family, routes_clinic, routes_history,
+        routes_family, routes_care, routes_clinic, routes_history,
         routes_alarms,
         routes_figures,
         routes_people,
@@ -134,7 +136,10 @@ def _with_middleware(app: FastAPI, settings: ApiSettings) -> None:
     origin = f"{url.scheme}://{url.netloc}" if url.scheme and url.netloc else None
     cookie = LAN_COOKIE if settings.http_lan else TLS_COOKIE
     # The last one added is the first to see a request.
-    app.add_middleware(BodyGuard, machine_prefixes=machine, form_prefix="/m/", tables_path=f"{API}/house/import")
+    uploads = re.compile(f"{API}/care/[A-Za-z0-9_.:-]{{1,64}}/documents")
+    app.add_middleware(
+        BodyGuard, machine_prefixes=machine, form_prefix="/m/", tables_path=f"{API}/house/import", uploads=uploads
+    )
     app.add_middleware(SameOrigin, public_origin=origin, cookie_name=cookie, machine_prefixes=machine)
     app.add_middleware(SecurityHeaders, tls=not settings.http_lan, plain_prefix="/m/")
 

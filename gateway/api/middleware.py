@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
@@ -59,15 +60,22 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 class BodyGuard:
     """Reads a bounded body once; JSON that is malformed, ambiguous or not finite ends here."""
 
-    def __init__(self, app: ASGIApp, *, machine_prefixes: Iterable[str], form_prefix: str, tables_path: str = "") -> None:
+    def __init__(
+        self, app: ASGIApp, *, machine_prefixes: Iterable[str], form_prefix: str, tables_path: str = "",
+        uploads: re.Pattern[str] | None = None,
+    ) -> None:  # fmt: skip
         self._app = app
         self._tables_path = tables_path
+        self._uploads = uploads  # paths whose route reads the body itself, once it knows who sends it and how much may come
         self._machine_prefixes = tuple(machine_prefixes)
         self._form_prefix = form_prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http" or scope["method"] in SAFE_METHODS:
+            await self._app(scope, receive, send)
+            return
+        if self._uploads is not None and self._uploads.fullmatch(scope["path"]):
             await self._app(scope, receive, send)
             return
         machine = scope["path"].startswith(self._machine_prefixes) if self._machine_prefixes else False

@@ -98,6 +98,7 @@ class SiteBody(Body):
     tz: Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_+/-]+$")] = "Asia/Shanghai"
     kind: Literal["home", "daycare", "institution"] = "institution"
     code: Line = ""
+    phone: Annotated[str, StringConstraints(max_length=40, pattern=r"^[^\x00-\x1f\x7f]*$")] | None = None  # of the care desk
 
 
 class ZoneBody(Body):

@@ -16,10 +16,13 @@ from gateway.access import FieldClass, subject_of
 from gateway.alerts.desk import AlertDesk
 from gateway.audit import Audit
 from gateway.backups import BackupBusy, Backups
+from gateway.care.documents import Shelf
 from gateway.clock import Clock
 from gateway.commands.alarms import AlarmCommands
+from gateway.commands.care import CareCommands
 from gateway.commands.entry import EntryCommands, EntryParts
 from gateway.commands.limits import LimitCommands
+from gateway.commands.invitations import InvitationCommands
 from gateway.commands.links import LinkDoor, LinkParts
 from gateway.commands.notes import NoteCommands
 from gateway.commands.pairing import PairingCommands
@@ -64,6 +67,7 @@ class CommandParts:
     second_factor_roles: frozenset[Role] = frozenset()  # who has to set a second factor before anything else opens
     setups: Setups | None = None
     backups: Backups | None = None
+    shelf: Shelf | None = None  # files of documents
     retry_dead_letter: Callable[[int], Awaitable[Mapping[str, Any] | None]] | None = None  # None = no such letter
 
 
@@ -107,6 +111,8 @@ class Commands:
         self.limits = LimitCommands(parts)
         self.notes = NoteCommands(parts)
         self.people = PeopleCommands(parts, self._do, _refusing)
+        self.care = CareCommands(parts)
+        self.invitations = InvitationCommands(parts, self._do)
         self.pins = Pins(parts.db, parts.clock, parts.audit, parts.accounts.hasher)
         self.entry = EntryCommands(
             EntryParts(db=parts.db, registry=parts.registry, accounts=parts.accounts, pins=self.pins, clock=parts.clock), self._do

@@ -11,6 +11,7 @@ from gateway import deadletter
 from gateway.access import Action, FieldClass, Purpose, Scope, allow, site_scope
 from gateway.alerts.desk import AlertDesk, recent_alerts
 from gateway.audit import Audit
+from gateway.care.documents import Shelf
 from gateway.clock import NS_PER_S, Clock
 from gateway.events import Events
 from gateway.ops import Ops
@@ -19,6 +20,7 @@ from gateway.query.alarms import Alarms
 from gateway.query.asker import Asker, Missing, Reach, alert_scope, may, resident_scope, sites_of
 from gateway.query.bounds import Bounds
 from gateway.query.burden import Burden
+from gateway.query.care import CareReads
 from gateway.query.clinic import Clinic
 from gateway.query.curve import Curves
 from gateway.query.devices import Devices, DeviceStates
@@ -72,6 +74,8 @@ class Parts:
     stream: Any = None  # gateway.stream.rules.StreamConfig: the house's default limits
     unassigned: Found | None = None  # measurements that are nobody's
     burden_per_day: float = 1.0  # alarms per resident-day that the ward can bear
+    emergency_after_s: float = 120.0  # so long after an emergency a family reads of it, if nobody has claimed it before
+    shelf: Shelf | None = None  # files of documents
 
 
 class Query:
@@ -82,7 +86,8 @@ class Query:
         self._looks = Looks(parts.db, parts.audit, parts.clock, parts.ops)
         self._present = Present(parts.latest)
         sight = Sight(parts=parts, looks=self._looks, present=self._present, registry=lambda: self.view)
-        self.family = Family(sight)
+        self.care = CareReads(sight)
+        self.family = Family(sight, self.care)
         self.records = Records(sight)
         self.curves = Curves(sight)
         self.notes = Notes(sight)
@@ -204,7 +209,8 @@ class Query:
             found = [alert for alert in rows if self.may_see(asker, alert)]
         else:
             found = await self._open_alerts(asker)
-        return {"t_ms": self.now_ms(), "cursor": cursor, "alerts": [alert_json(self.view, alert) for alert in found[:limit]]}
+        shown = [alert_json(self.view, alert) for alert in found[:limit]]
+        return {"t_ms": self.now_ms(), "cursor": cursor, "alerts": shown, "questions": await self.care.waiting(asker)}
 
     async def alert_view(self, asker: Asker, alert_id: str) -> AlertView:
         """An alert that the person may know of; raises Missing."""

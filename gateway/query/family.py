@@ -12,9 +12,9 @@ import numpy as np
 
 from devices.codes import BY_KEY, Kind
 from gateway.access import Action, FieldClass, Scope
-from gateway.history.sqlite.history import Span
-from gateway.query import past
+from gateway.query import past, week
 from gateway.query.asker import Asker, Missing, may, resident_scope
+from gateway.query.care import CareReads
 from gateway.query.ledger import standing
 from gateway.query.shape import ms
 from gateway.query.sight import Sight, about_people, to_ms
@@ -26,11 +26,8 @@ from gateway.vocabulary import AlertKind, AlertState, AlertView, Priority
 S_NS = 1_000_000_000
 SILENT_S = 600.0  # wearables whose values are late by their own cadence: longer without any is "no data"
 SPOT_SILENT_S = 36 * 3600.0  # a cuff or a scale speaks once a day
-TOLD_AFTER_S = 120.0  # an unclaimed call is "being handled" by then: the house has been told, and told again
-PICTURES = ("hr", "pulse", "spo2", "resp", "temp", "sbp", "dbp", "glucose", "glucose_cgm", "steps", "sleep_total")
+TOLD_AFTER_S = 120.0  # an unclaimed call is "being handled" by then, unless the configuration says otherwise
 TODAY = ("sleep_total", "steps", "sbp", "dbp", "temp", "weight", "glucose", "glucose_cgm")
-SAME = {"pulse": "hr", "glucose": "glucose_cgm"}  # the first says nothing beside the second
-WEEK_MS = 7 * past.DAY_MS
 CACHE_MS = 10 * 60_000
 MAX_KEPT = 500
 
@@ -38,8 +35,8 @@ MAX_KEPT = 500
 class Family:
     """The family's reads."""
 
-    def __init__(self, sight: Sight) -> None:
-        self._sight = sight
+    def __init__(self, sight: Sight, care: CareReads) -> None:
+        self._sight, self._care = sight, care
         self._weeks: dict[str, tuple[int, list[dict[str, Any]]]] = {}
 
     async def read(self, asker: Asker, resident_id: str) -> dict[str, Any]:
@@ -65,11 +62,12 @@ class Family:
         if sees & {FieldClass.SUMMARY, FieldClass.ALERTS}:
             alerts = about_people(await sight.alerts_of(resident.id, now_ns - 24 * 3600 * S_NS, now_ns))
             document |= self._summary(resident, vitals, alerts, now_ns) if FieldClass.SUMMARY in sees else {}
-            document |= {"handling": handling(alerts)} if FieldClass.ALERTS in sees else {}
+            told_s = sight.parts.emergency_after_s
+            document |= {"handling": handling(alerts, now_ns, told_s)} if FieldClass.ALERTS in sees else {}
         if FieldClass.VITALS in sees:
             document["today"] = await self._today(resident, tile, now_ns)
             document["week"] = await self._week(resident, now_ns)
-        return document
+        return document | await self._care.family(asker, scope, sees)
 
     def _scope(self, asker: Asker, scope: Scope, now_ns: int) -> dict[str, Any]:
         """What this person may see, since when, until when, and who said so."""
@@ -83,7 +81,8 @@ class Family:
             "consents": [
                 {
                     "classes": list(row.classes), "giver": row.giver, "guardian": row.guardian, "from_ms": ms(row.from_ns),
-                    "until_ms": ms(row.until_ns), "text_version": row.text_version, "emergency": row.legal_basis == EMERGENCY,
+                    "until_ms": ms(row.until_ns), "relation": row.relation, "text_version": row.text_version,
+                    "emergency": row.legal_basis == EMERGENCY,
                 }
                 for row in sorted(rows, key=lambda row: (row.until_ns, row.id))
             ],
@@ -95,7 +94,7 @@ class Family:
         worn = [key for key in vitals.vitals if BY_KEY[key].kind is Kind.CONTINUOUS]
         missing = [key for key in worn if vitals.vitals[key]["state"] == "lost"]
         return {
-            "state": state_of(resident, vitals, contact_ms, alerts, now_ns),
+            "state": state_of(resident, vitals, contact_ms, alerts, now_ns, self._sight.parts.emergency_after_s),
             "contact_ms": contact_ms,
             "missing": missing,
         }
@@ -114,6 +113,7 @@ class Family:
             known = np.flatnonzero(np.isfinite(line.mean))
             if len(known):
                 found.append(self._figure(key, float(line.mean[known[-1]]), int(line.t_ms[known[-1]]), len(known)))
+        await self._walked_today(resident, found, now_ms, tz)
         have = {figure["quantity"] for figure in found}
         latest = self._sight.present.vitals(tile, now_ns).vitals if tile is not None else {}
         for key in TODAY:
@@ -122,32 +122,39 @@ class Family:
                 found.append(self._figure(key, vital["value"], vital["t_ms"], 1))
         return found
 
+    async def _walked_today(self, resident: Resident, found: list[dict[str, Any]], now_ms: int, tz: str) -> None:
+        """Steps are what a counter grew by today, not what it shows."""
+        for figure in found:
+            if figure["quantity"] == "steps":
+                spans = past.spans_of(self._sight.view, resident.id, past.midnight_ms(now_ms, tz) - past.DAY_MS, now_ms + 1)
+                by_day = await week.walked(self._sight.history, spans, tz)
+                figure["value"] = round(by_day.get(max(by_day, default=""), figure["value"]))
+
     def _figure(self, key: str, value: float, t_ms: int, count: int) -> dict[str, Any]:
         return {"quantity": key, "value": round(value, 3), "unit": BY_KEY[key].ucum, "t_ms": t_ms, "count": count}
 
     async def _week(self, resident: Resident, now_ns: int) -> list[dict[str, Any]]:
-        """Seven days of each quantity by the hour; kept for some minutes, since a page asks again and again."""
+        """Seven days in pictures; kept for some minutes, since a page asks again and again."""
         history, now_ms = self._sight.history, to_ms(now_ns)
         if history is None:
             return []
         known = self._weeks.get(resident.id)
         if known is not None and 0 <= now_ms - known[0] < CACHE_MS:
             return known[1]
-        tz = self._sight.tz_of(resident)
         spans = past.spans_of(self._sight.view, resident.id, now_ms - past.USUAL_DAYS * past.DAY_MS, now_ms)
-        week = [picture for key in PICTURES if (picture := await _picture(history, spans, key, now_ms, tz)) is not None]
-        shown = {picture["quantity"] for picture in week}
-        week = [picture for picture in week if SAME.get(picture["quantity"]) not in shown]
+        made = await week.pictures(history, spans, now_ms, self._sight.tz_of(resident))
         if len(self._weeks) >= MAX_KEPT:
             self._weeks.clear()
-        self._weeks[resident.id] = (now_ms, week)
-        return week
+        self._weeks[resident.id] = (now_ms, made)
+        return made
 
 
-def state_of(resident: Resident, vitals: Vitals, contact_ms: int | None, alerts: Sequence[AlertView], now_ns: int) -> str:
+def state_of(
+    resident: Resident, vitals: Vitals, contact_ms: int | None, alerts: Sequence[AlertView], now_ns: int, told_s: float = TOLD_AFTER_S
+) -> str:
     """One of four: steady, changed (care is looking), handled (care is with the person), no_data. Silence is never steady."""
     open_now = [alert for alert in alerts if alert.state in (AlertState.RAISED, AlertState.CLAIMED, AlertState.ARRIVED)]
-    if any(_handled(alert, now_ns) for alert in open_now):
+    if any(_handled(alert, now_ns, told_s) for alert in open_now):
         return "handled"
     if any(alert.priority >= Priority.MEDIUM or alert.kind is AlertKind.CALL for alert in open_now):
         return "changed"
@@ -162,55 +169,41 @@ def state_of(resident: Resident, vitals: Vitals, contact_ms: int | None, alerts:
     return "steady"
 
 
-def _handled(alert: AlertView, now_ns: int) -> bool:
+def _handled(alert: AlertView, now_ns: int, told_s: float) -> bool:
     if alert.state in (AlertState.CLAIMED, AlertState.ARRIVED):
         return True
-    return alert.kind is AlertKind.CALL and now_ns - alert.raised_ns >= TOLD_AFTER_S * S_NS
+    return is_emergency(alert) and now_ns - alert.raised_ns >= told_s * S_NS
 
 
-def handling(alerts: Sequence[AlertView]) -> list[dict[str, Any]]:
-    """How care goes about it: coming, there or done, newest first; what it was about is for a talk, not for a screen."""
+def is_emergency(alert: AlertView) -> bool:
+    """A call for help, whoever made it, or what the house is called for at once."""
+    return alert.kind is AlertKind.CALL or alert.priority is Priority.HIGH
+
+
+def handling(alerts: Sequence[AlertView], now_ns: int, told_s: float = TOLD_AFTER_S) -> list[dict[str, Any]]:
+    """How care goes about it, newest first; what it was about is for a talk, not for a screen.
+
+    An emergency is written as soon as somebody has claimed it, or after `told_s`; it is closed with how it ended.
+    """
     found = []
     for alert in alerts:
-        if alert.claimed_ns is None and alert.arrived_ns is None:
-            continue
-        stage = "there" if alert.state is AlertState.ARRIVED else "coming"
-        if alert.state in (AlertState.RESOLVED, AlertState.CLEARED):
-            stage = "done"
-        at_ns = {"there": alert.arrived_ns, "done": alert.resolved_ns}.get(stage) or alert.claimed_ns or alert.raised_ns
-        found.append({"stage": stage, "t_ms": ms(at_ns)})
+        stage, at_ns = _stage(alert, now_ns, told_s)
+        if stage:
+            outcome = alert.outcome.value if stage == "done" and alert.outcome is not None else None
+            found.append({"stage": stage, "t_ms": ms(at_ns), "emergency": is_emergency(alert), "outcome": outcome})
     return sorted(found, key=lambda entry: entry["t_ms"] or 0, reverse=True)[:10]
 
 
-async def _picture(history: Any, spans: Sequence[Span], key: str, now_ms: int, tz: str) -> dict[str, Any] | None:
-    """A week by the hour with the own usual of four weeks; None where the week holds nothing."""
-    t_ms, mean = await past.bucketed(history, spans, key, past.HOUR_MS)
-    recent = t_ms >= now_ms - WEEK_MS
-    if not recent.any():
-        return None
-    band = past.usual(t_ms, mean, tz, BY_KEY[key])
-    return {
-        "quantity": key,
-        "unit": BY_KEY[key].ucum,
-        "from_ms": now_ms - WEEK_MS,
-        "to_ms": now_ms,
-        "t_ms": t_ms[recent].tolist(),
-        "value": [round(value, 2) for value in mean[recent].tolist()],
-        "usual": [None if edges is None else [round(edges[0], 2), round(edges[1], 2)] for edges in band],
-        "compared": _compared(t_ms, mean, band, now_ms, tz),
-    }
-
-
-def _compared(t_ms: Any, mean: Any, band: past.Band, now_ms: int, tz: str) -> str:
-    """How the last day (of a cuff: its last three values) lay to the own usual: as_usual, higher, lower or unknown."""
-    recent = t_ms >= now_ms - past.DAY_MS if len(mean) >= past.SPARSE else np.arange(len(mean)) >= len(mean) - 3
-    sides = []
-    for hour, value in zip(past.hours_of(t_ms[recent], tz).tolist(), mean[recent].tolist(), strict=True):
-        edges = band[hour]
-        if edges is not None:
-            sides.append(1 if value > edges[1] else -1 if value < edges[0] else 0)
-    if len(sides) < 3:
-        return "unknown"
-    if sides.count(1) > len(sides) / 2:
-        return "higher"
-    return "lower" if sides.count(-1) > len(sides) / 2 else "as_usual"
+def _stage(alert: AlertView, now_ns: int, told_s: float) -> tuple[str, int]:
+    """told, coming, there or done, and since when; empty where nobody has done anything yet and nothing need be said."""
+    claimed = alert.claimed_ns is not None or alert.arrived_ns is not None
+    late = is_emergency(alert) and now_ns - alert.raised_ns >= told_s * S_NS
+    if alert.state in (AlertState.RESOLVED, AlertState.CLEARED):
+        ended_ns = alert.resolved_ns or alert.claimed_ns or alert.last_ns
+        told = is_emergency(alert) and ended_ns - alert.raised_ns >= told_s * S_NS  # what was begun is brought to its end
+        return ("done", ended_ns) if claimed or told else ("", 0)
+    if alert.state is AlertState.ARRIVED:
+        return "there", alert.arrived_ns or alert.raised_ns
+    if alert.state is AlertState.CLAIMED:
+        return "coming", alert.claimed_ns or alert.raised_ns
+    return ("told", alert.raised_ns) if late else ("", 0)

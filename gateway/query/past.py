@@ -134,6 +134,11 @@ def usual(t_ms: NDArray[np.int64], mean: NDArray[np.float64], tz: str, row: Quan
     return tuple(_reach(mean[hours == hour], row.step, LEAST_DAYS) for hour in range(24))
 
 
+def spread(values: NDArray[np.float64], step: float) -> tuple[float, float] | None:
+    """Median +- 1.5 MAD of values that have no hour of their own; None for fewer than five."""
+    return _reach(values, step, LEAST_SPOTS)
+
+
 def _reach(values: NDArray[np.float64], step: float, least: int) -> tuple[float, float] | None:
     values = values[np.isfinite(values)]
     if len(values) < least:

@@ -34,6 +34,7 @@ def set_consent(
     legal_basis: str = "separate_consent",
     guardian: bool = False,
     reason: str = "",
+    relation: str = "",
 ) -> Consent:
     """Record that a resident (or guardian) lets a family account see these classes until then."""
     user = tx.view.users.get(grantee)
@@ -66,6 +67,7 @@ def set_consent(
         text_sha256=text_sha256,
         legal_basis=legal_basis,
         guardian=guardian or legal_basis == "guardian_consent",
+        relation=check.text("relation", relation, limit=40, empty=True),
         reason=check.text("reason", reason, limit=check.NOTE_LIMIT, empty=not emergency),
         recorded_by=tx.actor.id,
         recorded_ns=tx.now_ns,

@@ -31,9 +31,12 @@ def set_site(
     code: str = "",
     organisation: str | None = None,
     site_id: str | None = None,
+    phone: str | None = None,
 ) -> Site:
-    """Create a site, or replace the one with this id; the time zone must be an IANA name."""
+    """Create a site, or replace the one with this id; the time zone must be an IANA name. Without a phone it keeps the one it has."""
     row_id = tx.new_id(site_id)
+    former = tx.view.sites.get(row_id)
+    kept = "" if former is None else former.phone
     row = Site(
         id=row_id,
         name=check.text("name", name),
@@ -41,6 +44,7 @@ def set_site(
         kind=check.word("kind", kind, SITE_KINDS),
         code=tx.free_code(tx.view.sites, row_id, check.code("code", code)),
         organisation_id=None if organisation is None else tx.find(tx.view.organisations, "organisation", organisation).id,
+        phone=kept if phone is None else check.text("phone", phone, limit=40, empty=True),
     )
     tx.settle("site.set", tx.view.sites, row)
     return row

@@ -35,6 +35,7 @@ class Site:
     kind: str = "institution"  # home | daycare | institution
     code: str = ""  # the house's own short name, unique in the installation; CSV files refer to it
     organisation_id: str | None = None
+    phone: str = ""  # of the care desk, as families read it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,6 +274,7 @@ class Consent:
     text_sha256: str = ""
     legal_basis: str = "separate_consent"  # consents.BASES: why this may be shown at all
     guardian: bool = False  # the giver is the guardian, not the resident
+    relation: str = ""  # of the grantee to the resident; "self" = the resident's own account
     reason: str = ""  # of an emergency: what life is protected from
     recorded_by: str = ""  # who entered the row
     recorded_ns: int = 0

@@ -20,6 +20,8 @@ from gateway.alerts import desk as desks
 from gateway.alerts.policy import PolicyBook
 from gateway.api.app import ApiSettings, create_app
 from gateway.audit import Audit
+from gateway.care import documents, invitations, letters, visits
+from gateway.care.documents import Shelf
 from gateway.clock import NS_PER_S, Clock, SystemClock
 from gateway.commands import CommandParts, Commands
 from gateway.events import Events
@@ -49,6 +51,10 @@ COMPONENTS = (
     terminals.COMPONENT,
     notes.COMPONENT,
     outages.COMPONENT,
+    letters.COMPONENT,
+    visits.COMPONENT,
+    documents.COMPONENT,
+    invitations.COMPONENT,
 )
 PASSWORD = "correct horse 42 battery"
 ORIGIN = "https://anxin.test"
@@ -120,13 +126,14 @@ class House:
         self.query = Query(
             Parts(
                 db=self.db, events=self.events, registry=self.registry, audit=self.audit, latest=lambda: self.latest,
-                clock=self.clock, ops=self.ops, history=lambda: self.past,
+                clock=self.clock, ops=self.ops, history=lambda: self.past, shelf=Shelf(folder / "documents"),
             )
         )  # fmt: skip
         self.commands = Commands(
             CommandParts(
                 db=self.db, query=self.query, registry=self.registry, accounts=self.accounts, desk=self.desk, audit=self.audit,
                 clock=self.clock, ops=self.ops, second_factor_roles=second_factor_roles, badges=self.badges,
+                clock=self.clock, ops=self.ops, second_factor_roles=second_factor_roles, shelf=Shelf(folder / "documents"),
             )
         )  # fmt: skip
         self.app: FastAPI = create_app(

@@ -60,10 +60,14 @@ def everybodys_alert(subject: Subject, action: Action, what: FieldClass) -> bool
 
 
 def family_may(subject: Subject, action: Action, scope: Scope, what: FieldClass, why: Purpose) -> bool:
-    """Family reads of one person what that person consented to, and who it is; nothing else at all."""
-    if why is not Purpose.FAMILY or action is not A.READ or scope.resident_id is None:
+    """Family reads of one person what that person consented to, and who it is, and talks with the desk; nothing else at all."""
+    if why is not Purpose.FAMILY or scope.resident_id is None:
         return False
     granted = subject.grants.get(scope.resident_id, frozenset())
+    if what is F.DESK and action in (A.READ, A.WRITE):
+        return len(granted) > 0
+    if action is not A.READ:
+        return False
     return len(granted) > 0 if what is F.IDENTITY else what in CONSENTED and what in granted
 
 
@@ -92,11 +96,13 @@ def caregiver_may(subject: Subject, action: Action, scope: Scope, what: FieldCla
     if not mine(subject, scope) or (person and not scope.present):
         return False
     if action is A.READ and person:
-        return what in (F.IDENTITY, F.VITALS, F.ALERTS, F.LOCATION, F.NOTES, F.CARE, F.LIMITS, F.DEVICE)
+        return what in (
+            F.IDENTITY, F.VITALS, F.ALERTS, F.LOCATION, F.NOTES, F.CARE, F.LIMITS, F.DEVICE, F.DESK, F.INVITATION
+        )  # fmt: skip
     if action is A.READ:
         return what in (F.REGISTRY, F.STAFF, F.DEVICE, F.ALERTS, F.SYSTEM)
     if action is A.WRITE:
-        return what is F.DEVICE or (person and what in (F.NOTES, F.CARE))
+        return what is F.DEVICE or (person and what in (F.NOTES, F.CARE, F.DESK, F.INVITATION))
     return action is A.ACT and what is F.ALERTS
 
 
@@ -122,8 +128,10 @@ def clinician_may(subject: Subject, action: Action, scope: Scope, what: FieldCla
             return False
         return {
             A.READ: what
-            in (F.IDENTITY, F.VITALS, F.ALERTS, F.LOCATION, F.NOTES, F.CARE, F.LIMITS, F.DEVICE, F.CONSENT, F.LOOKS),
-            A.WRITE: what in (F.NOTES, F.CARE, F.LIMITS),
+            in (
+                F.IDENTITY, F.VITALS, F.ALERTS, F.LOCATION, F.NOTES, F.CARE, F.LIMITS, F.DEVICE, F.CONSENT, F.LOOKS, F.DESK, F.DOCUMENTS
+            ),
+            A.WRITE: what in (F.NOTES, F.CARE, F.LIMITS, F.DESK, F.DOCUMENTS),
             A.ACT: what is F.ALERTS,
             A.EXPORT: what in (F.IDENTITY, F.VITALS, F.ALERTS, F.NOTES, F.CARE),
         }[action]
@@ -153,7 +161,11 @@ def operator_may(subject: Subject, action: Action, scope: Scope, what: FieldClas
     if not mine(subject, scope):
         return False
     if kind_of(scope) == "person":
-        return (what is F.LOOKS and action is A.READ) or (what in (F.IDENTITY, F.DEVICE, F.CONSENT) and action in (A.READ, A.WRITE))
+        if what is F.DOCUMENTS:
+            return action is A.WRITE  # scans paper, reads none
+        return (what is F.LOOKS and action is A.READ) or (
+            what in (F.IDENTITY, F.DEVICE, F.CONSENT, F.INVITATION) and action in (A.READ, A.WRITE)
+        )
     if what is F.RAW:
         return action is A.READ
     if what is F.ALERTS:

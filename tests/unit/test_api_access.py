@@ -14,6 +14,9 @@ from gateway.api import policies
 from gateway.api.app import create_app
 from gateway.registry import attribution, duty, terminals
 from gateway.vocabulary import SYSTEM
+from gateway.care import documents, invitations, letters, visits
+from gateway.registry import duty, terminals
+from gateway.vocabulary import SYSTEM, Actor
 from tests.support.house import PEOPLE, House, house
 
 ALL = frozenset(PEOPLE)
@@ -131,6 +134,24 @@ PASSES: dict[tuple[str, str], frozenset[str]] = {
     ("get", "/api/v1/residents/{resident_id}/consents"): OPERATORS | {"doctor"},
     ("get", "/api/v1/residents/{resident_id}/looks"): OPERATORS | {"doctor", "son"},
     ("get", "/api/v1/grantees/{user_id}/consents"): OPERATORS | {"son"},
+    ("get", "/api/v1/care"): CARE,
+    ("get", "/api/v1/care/{resident_id}"): CARE | OPERATORS,
+    ("post", "/api/v1/care/{resident_id}/notes"): CARE,
+    ("post", "/api/v1/care/{resident_id}/visits"): CARE,
+    ("post", "/api/v1/visits/{visit_id}/end"): CARE,
+    ("post", "/api/v1/questions/{thread_id}/answer"): CARE,
+    ("post", "/api/v1/questions/{thread_id}/settle"): CARE,
+    ("post", "/api/v1/messages/{letter_id}/withdraw"): CARE,
+    ("post", "/api/v1/care/{resident_id}/documents"): OPERATORS | {"doctor"},
+    ("get", "/api/v1/documents/{document_id}"): frozenset({"doctor", "son"}),
+    ("post", "/api/v1/documents/{document_id}/withdraw"): OPERATORS | {"doctor"},
+    ("post", "/api/v1/family/{resident_id}/questions"): frozenset({"son"}),
+    ("get", "/api/v1/consent-text"): ALL,
+    ("post", "/api/v1/care/{resident_id}/invitations"): OPERATORS | {"carer", "carer2"},
+    ("post", "/api/v1/invitations/{invitation_id}/withdraw"): OPERATORS | {"carer", "carer2"},
+    ("post", "/api/v1/invite/open"): ALL | {"nobody"},
+    ("post", "/api/v1/invite/accept"): ALL | {"nobody"},
+    ("post", "/api/v1/invite/join"): frozenset({"son"}),
     ("get", "/api/v1/status"): STAFF,
     ("get", "/api/v1/ledger"): STAFF,
     ("get", "/api/v1/deadletters"): OPERATORS | {"admin"},
@@ -214,6 +235,17 @@ FOREIGN_BODY: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("post", "/api/v1/residents/{resident_id}/observe"): {"on_oxygen": True},
     ("post", "/api/v1/house/residents/{resident_id}/correct"): {"name": "x"},
+    ("post", "/api/v1/care/{resident_id}/notes"): {"text": "x"},
+    ("post", "/api/v1/care/{resident_id}/visits"): {"kind": "doctor", "at_ms": 1},
+    ("post", "/api/v1/visits/{visit_id}/end"): {"status": "held"},
+    ("post", "/api/v1/questions/{thread_id}/answer"): {"text": "x"},
+    ("post", "/api/v1/messages/{letter_id}/withdraw"): {"reason": "x"},
+    ("post", "/api/v1/documents/{document_id}/withdraw"): {"reason": "x"},
+    ("post", "/api/v1/family/{resident_id}/questions"): {"text": "x"},
+    ("post", "/api/v1/care/{resident_id}/invitations"): {
+        "name": "x", "relation": "child", "classes": ["vitals"], "until_ms": 4_000_000_000_000, "giver": "x",
+    },
+    ("post", "/api/v1/invite/join"): {"token": "x" * 32},
     ("post", "/api/v1/residents/{resident_id}/merge"): {"into": "wang", "reason": "x"},
     ("post", "/api/v1/residents/{resident_id}/notes"): {"kind": "note", "text": "x"},
     ("post", "/api/v1/notes/{note_id}/withdraw"): {"reason": "x"},
@@ -240,6 +272,7 @@ FOREIGN_QUERY: dict[tuple[str, str], dict[str, Any]] = {
     ("get", "/api/v1/house/week"): {"site": "far"},
     ("get", "/api/v1/house/residents/{resident_id}/merge"): {"into": "wang"},
     ("get", "/api/v1/calls"): {"site": "far"},
+    ("post", "/api/v1/care/{resident_id}/documents"): {"title": "x"},
     ("get", "/api/v1/residents/{resident_id}/why"): {"at_ms": 0},
 }
 OWN_QUERY = {"/api/v1/wall": {"site": "care"}, "/api/v1/wall/risk": {"site": "care"}, "/api/v1/handover/scores": {"site": "care"},
@@ -258,6 +291,9 @@ NOT_ABOUT_PEOPLE = {
     ("post", "/api/v1/users/{user_id}/disable"), ("post", "/api/v1/users/{user_id}"), ("post", "/api/v1/users/{user_id}/reset"),
     ("post", "/api/v1/house/import"), ("get", "/api/v1/house/import/{table}"), ("post", "/api/v1/house/staff/{staff_id}/retire"),
     ("get", "/api/v1/deadletters/{letter_id}"),
+    ("post", "/api/v1/session"), ("post", "/api/v1/me/password"), ("post", "/api/v1/me/lang"), ("post", "/api/v1/registry/staff"),
+    ("post", "/api/v1/users"), ("post", "/api/v1/invite/open"), ("post", "/api/v1/invite/accept"),
+    ("post", "/api/v1/users/{user_id}/disable"), ("get", "/api/v1/deadletters/{letter_id}"),
     ("post", "/api/v1/deadletters/{letter_id}/retry"), ("post", "/api/v1/registry/rota/{rota_id}/end"),
     ("post", "/api/v1/deadletters/retry"), ("post", "/api/v1/backups"), ("post", "/api/v1/setup/search"), ("post", "/api/v1/setup/show"),
 }  # fmt: skip
@@ -309,6 +345,28 @@ async def test_who_may_not_is_refused_before_anything_is_read(tmp_path: Path) ->
                     assert answer.json()["code"] == ("session.none" if who == "nobody" else "access.denied")
 
 
+async def foreign_care(home: House) -> dict[str, str]:
+    """What house and family of somebody else have to do with each other."""
+    now_ns, actor = home.clock.now_ns(), Actor(id="u-chief", name="Chief")
+
+    def write(conn: Any) -> dict[str, str]:
+        asked = letters.send(conn, author=actor, resident_id="zhou", text="周文斌", now_ns=now_ns, from_family=True)
+        told = letters.send(conn, author=actor, resident_id="zhou", text="周文斌", now_ns=now_ns, from_family=False)
+        visit = visits.plan(conn, resident_id="zhou", kind="doctor", at_ns=now_ns + 1, note="", by=actor.id, now_ns=now_ns)
+        paper = documents.add(
+            conn, row_id="far-5", resident_id="zhou", title="x", kind="report", day="", media_type="x", content=b"", by="x", now_ns=now_ns
+        )
+        invited, _ = invitations.make(
+            conn, resident_id="zhou", name="x", relation="child", classes=("vitals",), until_ns=2 * now_ns, giver="x", guardian=False,
+            text_version="", text_sha256="", by=actor.id, now_ns=now_ns, expires_ns=2 * now_ns,
+        )  # fmt: skip
+        return {
+            "thread_id": asked.thread, "letter_id": told.id, "visit_id": visit.id, "document_id": paper.id, "invitation_id": invited.id,
+        }  # fmt: skip
+
+    return await home.db.write(write)
+
+
 async def foreign_ids(home: House) -> dict[str, str]:
     alert = await home.call("zhou")
     do, now_ns = home.registry.do, home.clock.now_ns()
@@ -328,7 +386,7 @@ async def foreign_ids(home: House) -> dict[str, str]:
         "override_id": "far-1", "group_id": "far-2", "contact_id": "far-3", "site_id": "far", "policy_id": "far-4",
         "silence_id": silence["id"], "handover_id": given["id"], "alert_id": alert.id,
         "resident_id": "zhou", "device_id": "band-zhou", "binding_id": "bind-zhou",
-        "limit_id": next(iter(home.registry.view.limits)), "consent_id": "nothing",
+        "limit_id": next(iter(home.registry.view.limits)), "consent_id": "nothing", **await foreign_care(home),
     }  # fmt: skip
 
 
@@ -360,6 +418,7 @@ async def test_lists_hold_nothing_foreign(tmp_path: Path) -> None:
     async with house(tmp_path) as home:
         await home.call("zhou")
         await home.call("wang")
+        await foreign_care(home)
         for who in sorted(ALL - {"chief", "admin"}):
             async with home.signed_in(who) as client:
                 for (method, path), passes in PASSES.items():

@@ -71,7 +71,28 @@ def test_what_happens_comes_before_what_is_silent() -> None:
 def test_handling_tells_stages_and_nothing_else() -> None:
     done = replace(ALERT, state=AlertState.RESOLVED, claimed_ns=1 * S, arrived_ns=2 * S, resolved_ns=3 * S, outcome=Outcome.HELPED)
     coming = replace(ALERT, state=AlertState.CLAIMED, claimed_ns=9 * S, claimed_name="Mei")
-    assert handling([done, coming, ALERT]) == [{"stage": "coming", "t_ms": 9_000}, {"stage": "done", "t_ms": 3_000}]
+    assert handling([done, coming, ALERT], NOW_NS) == [
+        {"stage": "coming", "t_ms": 9_000, "emergency": True, "outcome": None},
+        {"stage": "done", "t_ms": 3_000, "emergency": True, "outcome": "helped"},
+    ]
+
+
+def test_an_emergency_is_written_when_it_is_claimed_or_after_a_while_and_closed_with_its_end() -> None:
+    def stages(alert: AlertView, told_s: float = 120) -> list[tuple[str, bool, str | None]]:
+        return [(one["stage"], one["emergency"], one["outcome"]) for one in handling([alert], NOW_NS, told_s)]
+
+    assert stages(ALERT) == [], "half a minute old and nobody has claimed it"
+    assert stages(ALERT, told_s=30) == [("told", True, None)]
+    assert stages(replace(ALERT, kind=AlertKind.PHYSIOLOGICAL), told_s=30) == [("told", True, None)]
+    mild = replace(ALERT, kind=AlertKind.PHYSIOLOGICAL, priority=Priority.MEDIUM)
+    assert stages(mild, told_s=30) == []
+    assert stages(replace(mild, state=AlertState.CLAIMED, claimed_ns=NOW_NS)) == [("coming", False, None)]
+    assert stages(replace(ALERT, state=AlertState.CLAIMED, claimed_ns=NOW_NS)) == [("coming", True, None)]
+    over = replace(ALERT, state=AlertState.CLEARED, last_ns=ALERT.raised_ns + 20 * S)
+    assert stages(over) == [], "what was never begun needs no end"
+    assert stages(replace(over, last_ns=ALERT.raised_ns + 121 * S)) == [("done", True, None)]
+    ended = replace(ALERT, state=AlertState.RESOLVED, claimed_ns=NOW_NS, resolved_ns=NOW_NS, outcome=Outcome.HOSPITAL)
+    assert stages(ended) == [("done", True, "hospital")]
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -158,7 +179,8 @@ def test_only_scores_of_the_same_parts_are_compared() -> None:
         (("summary",), {"state", "contact_ms", "missing"}),
         (("location",), {"place"}),
         (("alerts",), {"handling"}),
-        (("documents",), set()),
+        (("documents",), {"documents"}),
+        (("notes",), {"notes", "visits"}),
     ],
 )
 async def test_a_class_opens_its_fields_and_no_other(tmp_path: Path, classes: tuple[str, ...], keys: set[str]) -> None:
@@ -174,7 +196,7 @@ async def test_a_class_opens_its_fields_and_no_other(tmp_path: Path, classes: tu
         async with home.signed_in("son") as son:
             answer = await son.get("/api/v1/family/wang")
             assert answer.status_code == 200
-            assert answer.json().keys() == {"t_ms", "tz", "resident", "scope"} | keys
+            assert answer.json().keys() == {"t_ms", "tz", "resident", "scope", "desk"} | keys
             assert "sos" not in answer.text
             assert answer.json()["scope"]["classes"] == list(classes)
             assert (await son.get("/api/v1/family/zhou")).status_code == 404
