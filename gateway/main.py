@@ -328,7 +328,8 @@ class _Builder:
         )
         machines = (http.router, Enrolment(core, lambda: mqtt_doors.reached(core.config)).router, self._checkins.router)
         web, family = core.config.web, core.config.web.family
-        settings = ApiSettings(public_url=web.public_url or url, http_lan=web.http_lan)
+        family_url = "" if family is None else family.public_url
+        settings = ApiSettings(public_url=web.public_url or url, http_lan=web.http_lan, family_url=family_url)
         app = create_app(query, commands, clock=core.clock, ops=core.ops, settings=settings, machine_routers=machines)
         webs = {"web": WebServer(app, listener, certificate=web.certificate, key=web.key, before_stop=lambda: close_streams(app))}
         if family is not None:

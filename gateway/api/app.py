@@ -61,6 +61,7 @@ class ApiSettings:
     """How the application presents itself."""
 
     public_url: str = ""
+    family_url: str = ""  # where the family's own listener is reached; empty = this one
     http_lan: bool = False  # plain http in a LAN: plain cookie name, a banner says so
     docs: bool = False
     only: frozenset[Role] = frozenset()  # roles that this listener is for; empty = all
@@ -98,6 +99,7 @@ def create_app(
     app.state.doors = Doors(query=query, commands=commands, clock=clock, ops=ops, http_lan=settings.http_lan, only=settings.only)
     app.state.live = live
     app.state.public_url = settings.public_url.rstrip("/")
+    app.state.family_url = (settings.family_url or settings.public_url).rstrip("/")
     app.state.pages = Pages(http_lan=settings.http_lan)
     problems.install(app)
     for module in (

@@ -161,7 +161,7 @@ async def invite(request: Request, me: Me, resident_id: IdPath, body: models.Inv
     """Invite somebody; the link and its QR code are shown now and never again."""
     doors = doors_of(request)
     made, token = await doors.commands.invitations.invite(me, resident_id, body.model_dump())
-    url = f"{request.app.state.public_url}/invite#{token}"
+    url = f"{request.app.state.family_url}/invite#{token}"
     picture = io.BytesIO()
     segno.make(url, error="m").save(picture, kind="svg", scale=6, border=4, xmldecl=False)
     return {"invitation": made, "url": url, "qr": f"data:image/svg+xml;base64,{base64.b64encode(picture.getvalue()).decode()}"}

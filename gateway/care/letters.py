@@ -125,20 +125,20 @@ def thread_of(conn: apsw.Connection, thread: str) -> Thread | None:
 
 def of_resident(conn: apsw.Connection, resident_ids: tuple[str, ...], limit: int = SHOWN) -> list[Thread]:
     """Threads about a resident (under any of the merged ids), newest first."""
-    names = [row[0] for resident_id in resident_ids for row in conn.execute(_OF, (resident_id, limit)).fetchall()]
+    names = [str(row[0]) for resident_id in resident_ids for row in conn.execute(_OF, (resident_id, limit)).fetchall()]
     found = [one for name in names if (one := thread_of(conn, name)) is not None]
     return sorted(found, key=lambda one: (one.letters[-1].sent_ns, one.id), reverse=True)[:limit]
 
 
 def waiting(conn: apsw.Connection, limit: int = 200) -> list[Thread]:
     """Questions that nobody has answered, longest waiting first."""
-    names = [row[0] for row in conn.execute("SELECT thread FROM letter_waiting ORDER BY since_ns, thread LIMIT ?", (limit,)).fetchall()]
+    names = [str(row[0]) for row in conn.execute("SELECT thread FROM letter_waiting ORDER BY since_ns, thread LIMIT ?", (limit,)).fetchall()]
     return [one for name in names if (one := thread_of(conn, name)) is not None]
 
 
 def waiting_residents(conn: apsw.Connection) -> list[str]:
     """Whom the questions are about that nobody has answered, one entry per question."""
-    return [row[0] for row in conn.execute("SELECT resident_id FROM letter_waiting")]
+    return [str(row[0]) for row in conn.execute("SELECT resident_id FROM letter_waiting")]
 
 
 def sent_since(conn: apsw.Connection, author: str, since_ns: int) -> int:
