@@ -132,7 +132,8 @@ def of_resident(conn: apsw.Connection, resident_ids: tuple[str, ...], limit: int
 
 def waiting(conn: apsw.Connection, limit: int = 200) -> list[Thread]:
     """Questions that nobody has answered, longest waiting first."""
-    names = [str(row[0]) for row in conn.execute("SELECT thread FROM letter_waiting ORDER BY since_ns, thread LIMIT ?", (limit,)).fetchall()]
+    rows = conn.execute("SELECT thread FROM letter_waiting ORDER BY since_ns, thread LIMIT ?", (limit,)).fetchall()
+    names = [str(row[0]) for row in rows]
     return [one for name in names if (one := thread_of(conn, name)) is not None]
 
 

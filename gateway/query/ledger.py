@@ -18,7 +18,7 @@ from gateway.vocabulary import Role
 # What was opened, as words of the screens `look.<word>`; a view that stands for nothing of its own is "other".
 LOOKED_AT = {
     "wall": "wall", "resident": "person", "alert": "alert", "alert.why": "alert", "family": "family", "clinic": "clinic",
-    "clinic.list": "list", "history": "history", "looks": "looks", "consents": "consents",
+    "clinic.list": "list", "history": "history", "looks": "looks", "consents": "consents", "document": "document", "care": "care",
 }  # fmt: skip
 VISIT_MS = 600_000  # looks this close to each other are one visit
 MACHINES = ("", "system", "command-line")

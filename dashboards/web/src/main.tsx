@@ -75,6 +75,11 @@ async function start(): Promise<void> {
     render(<BecomeTerminal />, root);
     return;
   }
+  if (location.pathname === "/invite") {
+    const { InvitePage } = await import("./invite");
+    render(<InvitePage />, root);
+    return;
+  }
   render(<Loading />, root);
   const who = await whoAmI();
   me.value = who;
