@@ -21,8 +21,8 @@ from gateway.clock import Clock
 from gateway.commands.alarms import AlarmCommands
 from gateway.commands.care import CareCommands
 from gateway.commands.entry import EntryCommands, EntryParts
-from gateway.commands.limits import LimitCommands
 from gateway.commands.invitations import InvitationCommands
+from gateway.commands.limits import LimitCommands
 from gateway.commands.links import LinkDoor, LinkParts
 from gateway.commands.notes import NoteCommands
 from gateway.commands.pairing import PairingCommands

@@ -1,15 +1,15 @@
 // The house's side of talking with families: what waits for an answer, and for each resident messages, visits, documents, invitations.
 import type { ComponentChild } from "preact";
 import { useSignal } from "@preact/signals";
-import { Documents } from "./care-documents";
-import type { CareDoc, DeskDoc, ResidentLine } from "./care-data";
-import { Invitations } from "./care-invite";
-import { Answer, Letters, Messages } from "./care-notes";
-import { Visits } from "./care-visits";
+import { Documents } from "./desk-documents";
+import type { CareDoc, DeskDoc, ResidentLine } from "./desk-data";
+import { Invitations } from "./desk-invite";
+import { Answer, Letters, Messages } from "./desk-notes";
+import { Visits } from "./desk-visits";
 import { span, t } from "./i18n";
 import { me } from "./state";
 import { Card, Empty, LinkButton, PageFrame, Pill, Show, Tabs, useLoad, type Tab } from "./ui";
-import "./care.css";
+import "./desk.css";
 
 const AGAIN_MS = 15_000;
 

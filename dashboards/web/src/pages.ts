@@ -24,7 +24,6 @@ export const PAGES: readonly PageEntry[] = [
   { path: "/deadletters", word: "ui.page.deadletters", roles: ["operator", "admin"], load: async () => (await import("./machines/deadletters")).lettersPage() },
   { path: "/backups", word: "ui.page.backups", roles: ["operator", "admin"], load: async () => (await import("./machines/backups")).backupsPage() },
   { path: "/messages", word: "ui.page.messages", roles: ["caregiver", "clinician", "operator"], load: async () => (await import("./messages")).messagesPage() },
-  { path: "/house", word: "ui.page.house", roles: ["operator", "admin"], load: async () => (await import("./roles")).rolePage() },
   { path: "/terminals", word: "ui.page.terminals", roles: ["operator", "admin"], load: async () => (await import("./terminals")).terminalsPage() },
   { path: "/account", word: "ui.page.account", roles: ["caregiver", "clinician", "family", "operator", "admin"], load: async () => (await import("./account")).accountPage() },
   { path: "/styleguide", word: "ui.page.styleguide", roles: ["caregiver", "clinician", "family", "operator", "admin"], aside: true, load: async () => (await import("./styleguide")).styleguidePage() },

@@ -1,6 +1,6 @@
 // Visits of a resident: planned, held, cancelled.
 import { useSignal } from "@preact/signals";
-import { care, type CareDoc } from "./care-data";
+import { care, type CareDoc } from "./desk-data";
 import { moment, type Visit } from "./family-data";
 import { t, tCode } from "./i18n";
 import { Button, Card, Form, SelectField, TextField } from "./ui";

@@ -2,8 +2,8 @@
 import { useEffect } from "preact/hooks";
 import { useSignal, type Signal } from "@preact/signals";
 import { call } from "./api";
-import { care, type CareDoc, type Invited, type InvitationRow } from "./care-data";
-import { siteMs } from "./care-visits";
+import { care, type CareDoc, type Invited, type InvitationRow } from "./desk-data";
+import { siteMs } from "./desk-visits";
 import { at } from "./family-data";
 import { lang, t, tCode } from "./i18n";
 import { Button, Card, CheckField, Dialog, Form, Pill, SelectField, TextField } from "./ui";

@@ -2,7 +2,7 @@
 import { useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import { Problem } from "./api";
-import { care, type CareDoc } from "./care-data";
+import { care, type CareDoc } from "./desk-data";
 import { list, type Paper } from "./family-data";
 import { t, tCode } from "./i18n";
 import { say } from "./notice";

@@ -1,6 +1,6 @@
 // Messages of a resident: the family's questions with their answers, and what the house wrote to all.
 import { useSignal } from "@preact/signals";
-import { care, type CareDoc, type Letter, type Thread } from "./care-data";
+import { care, type CareDoc, type Letter, type Thread } from "./desk-data";
 import { list, moment } from "./family-data";
 import { t } from "./i18n";
 import { tz } from "./state";
