@@ -47,7 +47,8 @@ async def test_a_row_says_everything_and_is_listed_by_resident_and_by_grantee(tm
             assert row | {"from_ms": 0, "until_ms": 0, "recorded_ms": 0} == {
                 "id": row_id, "resident_id": "wang", "grantee_id": "u-son", "classes": ["summary"], "from_ms": 0, "until_ms": 0,
                 "purpose": "family", "giver": "王强", "text_version": "2026-1", "text_sha256": "a" * 64,
-                "legal_basis": "guardian_consent", "guardian": True, "relation": "", "reason": "", "recorded_by": "u-operator", "recorded_ms": 0,
+                "legal_basis": "guardian_consent", "guardian": True, "relation": "",
+                "reason": "", "recorded_by": "u-operator", "recorded_ms": 0,
                 "withdrawn_ms": None, "withdrawn_by": "", "standing": "live", "emergency": False, "resident_name": "王淑华",
                 "grantee_name": "Son", "recorded_by_name": "Operator",
             }  # fmt: skip
