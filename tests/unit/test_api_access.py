@@ -12,10 +12,8 @@ from fastapi import APIRouter, FastAPI
 from gateway.alerts.handover import Giving
 from gateway.api import policies
 from gateway.api.app import create_app
-from gateway.registry import attribution, duty, terminals
-from gateway.vocabulary import SYSTEM
 from gateway.care import documents, invitations, letters, visits
-from gateway.registry import duty, terminals
+from gateway.registry import attribution, duty, terminals
 from gateway.vocabulary import SYSTEM, Actor
 from tests.support.house import PEOPLE, House, house
 
