@@ -16,6 +16,7 @@ PLANNED = {
     "onebox": "500 residents x 10 signals at 1 Hz and 500 accelerometers at 50 Hz for 10 min on one box: lost, lag p99, CPU, memory",
     "month": "a simulated month of 100 residents, engine and desk, with truth labels: alarms per resident-day, share right, SOS owned",
     "flood": "10 minutes of publishers that never stop: every call on the screen and at a channel, what was refused is counted",
+    "ble": "500 Bluetooth devices in 50 rooms at 1 Hz for 60 s: every reading in the journal once and in order, CPU share",
     "decoders": "10^6 random inputs per decoder: samples in range or DecodeError",
 }
 
