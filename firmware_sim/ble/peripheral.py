@@ -9,28 +9,27 @@ from typing import Any
 from bumble.att import ATT_Error
 from bumble.core import AdvertisingData
 from bumble.device import Device
-from bumble.gatt import Service
 from bumble.hci import Address
 from bumble.host import Host
 from bumble.transport.common import AsyncPipeSink
 
 from firmware_sim.ble import racp, services, wire
 from firmware_sim.ble.bonds import Bonds
+from firmware_sim.ble.kinds import PENDING, RECORDS, SERVICES, services_of
 from firmware_sim.ble.radio import Room
+from firmware_sim.ble.slots import Slots
 from firmware_sim.clock import DeviceClock, nap, world_ms
 from firmware_sim.people import Person, Vitals
 
 ADVERT_MS = 160.0
 BATTERY_EVERY_S = 60.0
-SERVICES = {"wearable": (0x180D, 0x1822), "oximeter": (0x1822,), "strap": (0x180D,), "glucometer": (0x1808,), "cuff": (0x1810,)}
-SERVICES |= {"cgm": (0x181F,), "scale": (0x181D,), "health_sensor": (0x1840,)}
 INDICATION_S = 10.0
 DRAINED_PCT = 4
 UTC_OFFSET_MS = 8 * 3600 * 1000  # health devices keep local time
 
 
 class Peripheral:
-    """A device of one kind: wearable (heart rate and oximeter), strap, oximeter, glucometer or cuff."""
+    """A device of one of the kinds in kinds.py; what is to be set before the start says so."""
 
     def __init__(
         self, name: str, kind: str, room: Room, person: Person, *, address: str, clock: DeviceClock | None = None, pairing: str = ""
@@ -60,10 +59,17 @@ class Peripheral:
         self.measure_due_s = 0.0
         self.sent: dict[int, list[tuple[int, bytes]]] = {}  # per characteristic: (world ms, bytes) that went out, the latest thousands
         self.connects = 0
-        self.pending: list[bytes] = []  # a cuff's measurements that no gateway has confirmed
+        self.pending: list[bytes] = []  # measurements that no gateway has confirmed
+        self._owners: dict[bytes, int] = {}  # whose slot they are of
+        self.slots = Slots()  # codes of its users, if it has any; set before the start
+        self.early = 0  # so many are told as soon as there is a link, before anybody listens
+        self.air_s = 0.0  # on the air for so long after a measurement, else off it
+        self.slow_s = 0.0  # until it answers a request
+        self.has_context = True  # of a glucometer: whether it can tell the context at all; set before the start
+        self.clock_uuid = 0x2A2B  # or 0x2A08, or 0 for a device that shows no clock; set before the start
+        self.clock_settable = False  # set before the start
         self.session_start_ms = self.now_ms()  # of a sensor under the skin
-        self._record_uuid = 0x2AA7 if kind == "cgm" else 0x2A18
-        self._pending_uuid = 0x2A9D if kind == "scale" else 0x2A35
+        self._record_uuid, self._pending_uuid = RECORDS.get(kind, 0), PENDING.get(kind, 0)
         self._rng = random.Random(f"ble-{name}")
         self.address = address
         self.bonds = Bonds(pairing, self._rng)
@@ -73,7 +79,7 @@ class Peripheral:
         self._jobs: set[asyncio.Task[None]] = set()
         self._serving = False
         self._sending = False
-        self._characteristics: dict[int, services.Value] = {}
+        self.characteristics: dict[int, services.Value] = {}
         self._radio = asyncio.Lock()
         self._radio_job: asyncio.Task[None] | None = None
         host = Host(self._controller, AsyncPipeSink(self._controller))
@@ -83,7 +89,7 @@ class Peripheral:
 
     async def start(self) -> None:
         """Power on and advertise."""
-        self.device.add_services(self._services())
+        self.device.add_services(services_of(self))
         uuids = b"".join(uuid.to_bytes(2, "little") for uuid in SERVICES[self.kind])
         self.device.advertising_data = bytes(AdvertisingData([
             (AdvertisingData.FLAGS, b"\x06"),
@@ -136,12 +142,15 @@ class Peripheral:
     def _connected(self, connection: Any) -> None:
         self.connects += 1
         connection.on("disconnection", self._disconnected)
-        if self.kind in ("cuff", "scale"):
+        if self.early:
+            self._run(self._tell_early(connection))
+        elif self.kind in PENDING:
             self._run(self._send_pending(connection))
 
     def _disconnected(self, _reason: int) -> None:
         for job in list(self._jobs):
             job.cancel()
+        self.slots.close()
         self._serving = False
         if self.on_air:
             self._run(self.advertise(True))
@@ -151,64 +160,27 @@ class Peripheral:
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
 
-    # --- services
-
-    def _services(self) -> list[Service]:
-        made = [services.device_information(self.label)]
-        self._add(0x2A19, services.readable(0x2A19, self._battery, notify=True))
-        made.append(services.service(0x180F, self._characteristics[0x2A19]))
-        if self.blinks:
-            made.append(services.service(0x1802, services.written(0x2A06, lambda level: self.blinked.append(level[0]))))
-        if self.kind in ("wearable", "strap"):
-            self._add(0x2A37, services.notified(0x2A37))
-            made.append(services.service(0x180D, self._characteristics[0x2A37], services.readable(0x2A38, b"\x02")))
-        if self.kind in ("wearable", "oximeter"):
-            self._add(0x2A5F, services.notified(0x2A5F))
-            made.append(services.service(0x1822, self._characteristics[0x2A5F], services.readable(0x2A60, b"\x00\x00")))
-        if self.kind == "glucometer":
-            self._add(0x2A18, services.notified(0x2A18))
-            self._add(0x2A34, services.notified(0x2A34))
-            self._add(0x2A52, services.control_point(0x2A52, self._on_control, self.bonds.permissions))
-            made.append(services.service(
-                0x1808, *(self._characteristics[uuid] for uuid in (0x2A18, 0x2A34)), services.readable(0x2A51, b"\x21\x00"),
-                self._characteristics[0x2A52],
-            ))  # fmt: skip
-        if self.kind == "cuff":
-            self._add(0x2A35, services.indicated(0x2A35))
-            made.append(services.service(0x1810, self._characteristics[0x2A35], services.readable(0x2A49, b"\x00\x00")))
-        if self.kind == "scale":
-            self._add(0x2A9D, services.indicated(0x2A9D))
-            made.append(services.service(0x181D, self._characteristics[0x2A9D], services.readable(0x2A9E, b"\x03\x00\x00\x00")))
-        if self.kind == "health_sensor":
-            self._add(0x2B8B, services.notified(0x2B8B))
-            made.append(services.service(0x1840, self._characteristics[0x2B8B]))
-        if self.kind == "cgm":
-            made.append(self._sensor())
-        if self.kind in ("cuff", "glucometer", "scale", "cgm"):
-            made.append(services.service(0x1805, services.readable(0x2A2B, lambda: wire.current_time(self.now_ms()))))
-        return made
-
-    def _sensor(self) -> Service:
-        """Continuous glucose monitoring."""
-        self._add(0x2AA7, services.notified(0x2AA7))
-        self._add(0x2A52, services.control_point(0x2A52, self._on_control, self.bonds.permissions))
-        return services.service(
-            0x181F, self._characteristics[0x2AA7], services.readable(0x2AA8, wire.cgm_feature()),
-            services.readable(0x2AAA, lambda: wire.cgm_start(self.session_start_ms)), services.readable(0x2AAB, wire.checked(b"\x50\x01")),
-            self._characteristics[0x2A52],
-        )  # fmt: skip
-
-    def _add(self, uuid: int, characteristic: services.Value) -> None:
-        self._characteristics[uuid] = characteristic
+    # --- for its services
 
     def now_ms(self) -> int:
         """What the device's clock shows, local time as if it were UTC."""
         shown = self.clock.read_ms(world_ms())
         return 0 if shown is None else shown
 
+    def set_clock(self, payload: bytes) -> None:
+        """Somebody sets its clock."""
+        self.clock.offset_ms += wire.time_from(payload) - self.now_ms()
+
+    async def on_user_control(self, connection: Any, request: bytes) -> None:
+        """A request about its users."""
+        if not self.subscribed(0x2A9F):
+            raise ATT_Error(services.CCCD_MISSING)
+        answer = self.slots.answer(bytes(request))
+        self._run(self.device.indicate_subscriber(connection, self.characteristics[0x2A9F], answer))
+
     def subscribed(self, uuid: int) -> bool:
         """Whether the gateway listens to a characteristic."""
-        handle = self._characteristics[uuid].handle
+        handle = self.characteristics[uuid].handle
         return any(any(cccds.get(handle, b"\0")) for cccds in self.device.gatt_server.subscribers.values())
 
     # --- measurements
@@ -219,15 +191,16 @@ class Peripheral:
         self.battery_pct = max(1.0, self.battery_pct - 0.0001 * dt_s)
         if self.silent or self.hushed or not self.connected:
             return
-        if 0x2A37 in self._characteristics:
+        if 0x2A37 in self.characteristics:
             await self._notify(0x2A37, wire.heart_rate(round(vitals.hr_bpm), self._beats(vitals.hr_bpm, dt_s), worn=self.worn))
-        if 0x2A5F in self._characteristics:
+        if 0x2A5F in self.characteristics:
             await self._notify(0x2A5F, wire.plx_continuous(round(vitals.spo2_pct), round(vitals.hr_bpm)))
         if self._battery_due_s <= 0:
             self._battery_due_s = BATTERY_EVERY_S
-            await self._notify(0x2A19, self._battery())
+            await self._notify(0x2A19, self.battery())
 
-    def _battery(self) -> bytes:
+    def battery(self) -> bytes:
+        """Its level in percent."""
         return bytes([DRAINED_PCT if self.drained else round(self.battery_pct)])
 
     def _beats(self, hr_bpm: float, dt_s: float) -> list[float]:
@@ -261,11 +234,47 @@ class Peripheral:
         """Say something in a format that is given from outside."""
         await self._notify(0x2B8B, payload)
 
-    def weigh(self, kg: float, *, user: int | None = None) -> bytes:
+    def weigh(self, kg: float, *, user: int | None = None, fat_pct: float = 24.0) -> bytes:
         """Somebody steps on the scale; kept until a gateway has confirmed it."""
-        payload = wire.weight(kg, self.now_ms(), user=user)
+        if self.kind == "body_scale":
+            payload = wire.composition(fat_pct, self.now_ms(), kg=kg, ohm=520.0, user=user)
+        else:
+            payload = wire.weight(kg, self.now_ms(), user=user)
+        return self.keep(payload, user)
+
+    def take_temperature(self, cel: float) -> bytes:
+        """A thermometer in somebody's ear."""
+        return self.keep(wire.temperature(cel, self.now_ms()))
+
+    def measure_spot(self, spo2_pct: int, pulse_bpm: int) -> racp.Record:
+        """A finger in an oximeter that keeps what it has found."""
+        record = racp.Record(len(self.memory.records), wire.plx_spot(spo2_pct, pulse_bpm, self.now_ms()))
+        self.memory.records.append(record)
+        return record
+
+    def keep(self, payload: bytes, user: int | None = None) -> bytes:
+        """Something measured that is told as soon as somebody listens, and forgotten once it is confirmed."""
+        if user is not None:
+            self._owners[payload] = user
         self.pending.append(payload)
+        for connection in list(self.device.connections.values()):
+            self._run(self._send_pending(connection))
+        if self.air_s:
+            self._airing = asyncio.ensure_future(self._air())
         return payload
+
+    async def _air(self) -> None:
+        """On the air for as long as such a device is after a measurement."""
+        await self.advertise(True)
+        await nap(self.air_s)
+        await self.advertise(False)
+
+    def restamp(self, stamp: bytes) -> racp.Record:
+        """The newest record gets another time."""
+        record = self.memory.records[-1]
+        made = racp.Record(record.sequence, record.measurement[:3] + stamp + record.measurement[10:], record.context)
+        self.memory.records[-1] = made
+        return made
 
     def fill_memory(self, count: int, *, every_s: int = 3600) -> None:
         """So many records, the last of them just made."""
@@ -285,10 +294,7 @@ class Peripheral:
         """A measurement of the cuff, indicated as soon as a gateway listens and kept until it has confirmed it."""
         t_ms = self.now_ms() if timed else None
         payload = wire.blood_pressure(round(vitals.sbp_mmhg), round(vitals.dbp_mmhg), t_ms, pulse_bpm=round(vitals.hr_bpm))
-        self.pending.append(payload)
-        for connection in list(self.device.connections.values()):
-            self._run(self._send_pending(connection))
-        return payload
+        return self.keep(payload)
 
     def measure_by_itself(self, vitals: Vitals, dt_s: float) -> None:
         """Take a measurement each `measure_every_s`, as its owner would; 0 = only on command."""
@@ -308,7 +314,7 @@ class Peripheral:
         if not self.subscribed(uuid):
             return
         self._keep(uuid, payload)
-        await self.device.notify_subscribers(self._characteristics[uuid], payload)
+        await self.device.notify_subscribers(self.characteristics[uuid], payload)
 
     def _keep(self, uuid: int, payload: bytes) -> None:
         rows = self.sent.setdefault(uuid, [])
@@ -322,17 +328,31 @@ class Peripheral:
         self._sending = True
         try:
             while self.pending:
-                while not self.subscribed(self._pending_uuid):
+                told = [one for one in self.pending if self.slots.may_see(self._owners.get(one))]
+                if not told or not self.subscribed(self._pending_uuid):
                     await nap(0.02)
+                    continue
                 async with asyncio.timeout(INDICATION_S):
-                    await self.device.indicate_subscriber(connection, self._characteristics[self._pending_uuid], self.pending[0])
-                self._keep(self._pending_uuid, self.pending.pop(0))
+                    await self.device.indicate_subscriber(connection, self.characteristics[self._pending_uuid], told[0])
+                self.pending.remove(told[0])
+                self._keep(self._pending_uuid, told[0])
         except TimeoutError:
             return  # it waits for the next connection
         finally:
             self._sending = False
 
-    async def _on_control(self, connection: Any, request: bytes) -> None:
+    async def _tell_early(self, connection: Any) -> None:
+        """Its latest ones, to a gateway that does not listen yet, as a device does that remembers having been listened to."""
+        for record in self.memory.records[-self.early :]:
+            await self.device.notify_subscriber(connection, self.characteristics[self._record_uuid], record.measurement, force=True)
+        for payload in self.pending[: self.early]:
+            async with asyncio.timeout(INDICATION_S):
+                await self.device.indicate_subscriber(connection, self.characteristics[self._pending_uuid], payload, force=True)
+            self.pending.remove(payload)
+        if self.kind in PENDING:
+            await self._send_pending(connection)
+
+    async def on_control(self, connection: Any, request: bytes) -> None:
         """A request to the record access control point."""
         if not self.subscribed(0x2A52) or not self.subscribed(self._record_uuid):
             raise ATT_Error(services.CCCD_MISSING)
@@ -344,8 +364,11 @@ class Peripheral:
     async def _serve(self, connection: Any, request: bytes) -> None:
         async def send(record: racp.Record) -> None:
             await nap(self.record_pause_s)
-            await self._notify(self._record_uuid, record.measurement)
-            if record.context is not None:
+            if self.kind == "spot_oximeter":
+                await self.device.indicate_subscriber(connection, self.characteristics[self._record_uuid], record.measurement)
+            else:
+                await self._notify(self._record_uuid, record.measurement)
+            if record.context is not None and self.has_context:
                 await self._notify(0x2A34, record.context)
             self._told += 1
             if self.cut_every and self._told % self.cut_every == 0:
@@ -354,7 +377,7 @@ class Peripheral:
         async def indicate(payload: bytes) -> None:
             self._serving = False
             async with asyncio.timeout(INDICATION_S):
-                await self.device.indicate_subscriber(connection, self._characteristics[0x2A52], payload)
+                await self.device.indicate_subscriber(connection, self.characteristics[0x2A52], payload)
 
         try:
             await racp.serve(self.memory, request, send, indicate)

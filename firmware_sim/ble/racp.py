@@ -35,6 +35,7 @@ class Memory:
     may_delete: bool = False
     aborted: bool = False
     newest_first: bool = False  # the order in which it reports
+    forgets: bool = False  # deletes what it has reported, as soon as that is over
     unknown: frozenset[int] = frozenset()  # operators that its firmware does not know
 
     def select(self, operator: int, operand: bytes) -> list[Record] | int:
@@ -104,4 +105,6 @@ async def _carry_out(memory: Memory, opcode: int, found: list[Record], send: Sen
             await send(record)
             memory.sent.append(record.sequence)
             del memory.sent[:-100_000]
+        if memory.forgets:
+            memory.records = [record for record in memory.records if record not in found]
     await indicate(bytes((RESPONSE, NULL, opcode, SUCCESS)))

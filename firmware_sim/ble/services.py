@@ -10,6 +10,8 @@ from bumble.att import ATT_Error, Attribute
 from bumble.core import UUID
 from bumble.gatt import Characteristic, CharacteristicValue, Service
 
+from firmware_sim.clock import nap
+
 READ_NOT_PERMITTED, CCCD_MISSING, IN_PROGRESS = 0x02, 0xFD, 0xFE
 NONE = Attribute.Permissions(0)
 _READ, _WRITE = Characteristic.Properties.READ, Characteristic.Properties.WRITE
@@ -33,10 +35,26 @@ def indicated(uuid: int) -> Value:
     return Characteristic(UUID.from_16_bits(uuid), _INDICATE, Attribute.READABLE, CharacteristicValue(read=_forbid))
 
 
-def readable(uuid: int, read: bytes | Callable[[], bytes], *, notify: bool = False) -> Value:
-    """A characteristic that is read, its value fixed or made at each reading."""
-    value = read if isinstance(read, bytes) else CharacteristicValue(read=lambda _connection: read())
-    return Characteristic(UUID.from_16_bits(uuid), _READ | _NOTIFY if notify else _READ, Attribute.READABLE, value)
+def readable(
+    uuid: int, read: bytes | Callable[[], bytes], *, notify: bool = False, write: Callable[[bytes], None] | None = None,
+    pause: Callable[[], float] = lambda: 0.0,
+) -> Value:  # fmt: skip
+    """A characteristic that is read, its value fixed or made at each reading, after a pause; it may be written too."""
+
+    async def answer(_connection: Connection) -> bytes:
+        await nap(pause())
+        return read if isinstance(read, bytes) else read()
+
+    async def take(_connection: Connection, value: bytes) -> None:
+        await nap(pause())
+        if write is not None:
+            write(value)
+
+    properties, permissions = _READ | _NOTIFY if notify else _READ, Attribute.READABLE
+    if write is None:
+        return Characteristic(UUID.from_16_bits(uuid), properties, permissions, CharacteristicValue(read=answer))
+    value = CharacteristicValue(read=answer, write=take)
+    return Characteristic(UUID.from_16_bits(uuid), properties | _WRITE, permissions | Attribute.WRITEABLE, value)
 
 
 def control_point(uuid: int, write: Callable[[Connection, bytes], Awaitable[None]], protection: Any = NONE) -> Value:
@@ -68,9 +86,7 @@ class Label:
     firmware: str = "1.0.0"
 
 
-def device_information(label: Label) -> Service:
+def device_information(label: Label, pause: Callable[[], float]) -> Service:
     """Device Information (0x180A)."""
-    return service(
-        0x180A, readable(0x2A29, label.maker.encode()), readable(0x2A24, label.model.encode()),
-        readable(0x2A25, label.serial.encode()), readable(0x2A26, label.firmware.encode()),
-    )  # fmt: skip
+    texts = ((0x2A29, label.maker), (0x2A24, label.model), (0x2A25, label.serial), (0x2A26, label.firmware))
+    return service(0x180A, *(readable(uuid, text.encode(), pause=pause) for uuid, text in texts))

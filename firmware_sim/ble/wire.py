@@ -118,3 +118,22 @@ def weight(kg: float, t_ms: int | None, *, user: int | None = None) -> bytes:
     flags = (2 if t_ms is not None else 0) | (4 if user is not None else 0)
     out = struct.pack("<BH", flags, round(kg * 200)) + (b"" if t_ms is None else date_time(t_ms))
     return out if user is None else out + bytes([user])
+
+
+def temperature(cel: float, t_ms: int | None) -> bytes:
+    """Temperature Measurement in tenths of a degree, of an ear."""
+    mantissa = round(cel * 10)
+    body = struct.pack("<BI", 0x04 | (2 if t_ms is not None else 0), 0xFF << 24 | (mantissa & 0xFFFFFF))
+    return body + (b"" if t_ms is None else date_time(t_ms)) + b"\x03"
+
+
+def composition(fat_pct: float, t_ms: int | None, *, kg: float, ohm: float, user: int | None = None) -> bytes:
+    """Body Composition Measurement with fat, impedance and weight."""
+    flags = 0x0600 | (2 if t_ms is not None else 0) | (4 if user is not None else 0)
+    out = struct.pack("<HH", flags, round(fat_pct * 10)) + (b"" if t_ms is None else date_time(t_ms))
+    return out + (b"" if user is None else bytes([user])) + struct.pack("<HH", round(ohm * 10), round(kg * 200))
+
+
+def cuff_error() -> bytes:
+    """What a cuff sends that has found nothing: no number in any field, and a status that says nothing of it."""
+    return b"\x10" + 3 * special(NAN) + b"\x00\x00"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -12,21 +12,23 @@ from bleak import BleakClient
 from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.exc import BleakError
 
-from devices import catalog, deviations
-from devices.gatt import cgm, glucose, record_access
+from devices import deviations
+from devices.gatt import cgm, glucose
 from devices.model import DecodeError
 from gateway.clock import NS_PER_S
 from gateway.collect.ble import facts
 from gateway.collect.ble.bonding import wants_bond
 from gateway.collect.ble.parts import Full, Item, Parts, within
 from gateway.collect.ble.records import Records
+from gateway.collect.ble.survey import STREAMS, Map, survey
+from gateway.collect.ble.users import FACT as USERS
+from gateway.collect.ble.users import Users
 from gateway.frames import Fate, Frame
 
 T = TypeVar("T")
 MEASUREMENT, CONTEXT, JOINED = "gatt/1808/2a18", "gatt/1808/2a34", "gatt/1808/2a18-2a34"
 SENSOR, SESSION_START, SENSED = "gatt/181f/2aa7", "gatt/181f/2aaa", "gatt/181f/2aaa-2aa7"
-UNDECODED = frozenset({"gatt/1840/2b8b", "gatt/1840/2bdd"})  # Generic Health Sensor: kept as dead letters until somebody writes a decoder
-STREAMS = frozenset({"gatt/180d/2a37", "gatt/1822/2a5f"})  # a device that has one of these is expected to speak all the time
+SPOT = "gatt/1822/2a5e"  # its records have no numbers
 NUMBERED = STREAMS | {"gatt/180f/2a19", SENSOR}  # without a time or a number of their own: ours tells a repetition from the next one
 SPEECH = ("notify", "indicate")
 WAITING = 100  # measurements for the start of their session; beyond them they are live
@@ -42,47 +44,6 @@ class Held:
     t_ns: int
     since_ns: int
     landed: Callable[[Fate], None] | None
-
-
-@dataclass(slots=True)
-class Map:
-    """What of a device's characteristics concerns us."""
-
-    readings: list[tuple[str, BleakGATTCharacteristic]] = field(default_factory=list)
-    control: list[tuple[str, BleakGATTCharacteristic]] = field(default_factory=list)  # (service, record access control point)
-    clock: tuple[str, BleakGATTCharacteristic] | None = None
-    facts: list[tuple[str, BleakGATTCharacteristic]] = field(default_factory=list)
-
-    @property
-    def streams(self) -> bool:
-        """Whether the device is one that speaks all the time."""
-        return any(topic in STREAMS for topic, _ in self.readings)
-
-
-def survey(client: BleakClient) -> Map:
-    """Sort the characteristics."""
-    found = Map()
-    for service in client.services:
-        for characteristic in service.characteristics:
-            topic = catalog.gatt_topic(service.uuid, characteristic.uuid)
-            _, short, uuid = topic.split("/")
-            if uuid == record_access.CHARACTERISTIC:
-                found.control.append((short, characteristic))
-            elif uuid in facts.CLOCKS and "read" in characteristic.properties:
-                found.clock = found.clock if found.clock is not None and uuid != facts.CLOCKS[0] else (topic, characteristic)
-            elif uuid in facts.FACTS and "read" in characteristic.properties:
-                found.facts.append((topic, characteristic))
-            elif topic in UNDECODED or _is_reading(topic):
-                found.readings.append((topic, characteristic))
-    return found
-
-
-def _is_reading(topic: str) -> bool:
-    try:
-        catalog.channel_of(topic)
-    except DecodeError:
-        return False
-    return True
 
 
 class Session:
@@ -105,6 +66,7 @@ class Session:
         self._start: bytes | None = None
         self._up = False
         self._places = False
+        self._contexts = False  # it can tell them
         self.streams = False
         self.values = 0
 
@@ -112,6 +74,7 @@ class Session:
         """Serve the link until it ends; the cause in a word."""
         work = asyncio.ensure_future(self._serve())
         ended = asyncio.ensure_future(self._ended.wait())
+        flushing = asyncio.ensure_future(self._keep_flushing())
         cause = ""
         try:
             await asyncio.wait((work, ended), return_when=asyncio.FIRST_COMPLETED)
@@ -125,6 +88,7 @@ class Session:
         finally:
             ended.cancel()
             work.cancel()
+            flushing.cancel()
             try:
                 waiting, self._sensed = self._sensed or [], None
                 for payload, t_ns in waiting if "181f" not in self._records else ():  # the rest is still in the device
@@ -171,14 +135,18 @@ class Session:
         self.streams = found.streams
         self._places = self._known().get("record_number") == "place"
         self._offset_ns = await facts.assume_clock(parts, self._device)  # a cuff may speak as soon as it is listened to
-        if any(topic == SENSOR for topic, _ in found.readings):
+        topics = {topic for topic, _ in found.readings}
+        self._contexts = CONTEXT in topics
+        if SENSOR in topics:
             self._sensed = []
         for topic, characteristic in found.readings:
             if any(word in characteristic.properties for word in SPEECH):
                 await self._exchange(self._client.start_notify(characteristic, partial(self._on_value, topic)))
         for service, characteristic in found.control:
             records = self._records[service] = Records(parts, self._device, service, partial(self._write, characteristic))
+            records.whole = service == SPOT.split("/")[1]
             await self._exchange(self._client.start_notify(characteristic, partial(_answer, records)))
+        await self._consent(found)
         self._offset_ns = await facts.learn_clock(parts, self._device, await self._clock_ms(found))  # quick, and records need it
         await self._learn_kind(found)
         await self._learn_start(found)
@@ -187,13 +155,20 @@ class Session:
         await self._describe(found)
         while True:
             await parts.clock.sleep(timing.tick_s)
-            self._flush()
             await self._note_up()
             quiet_s = (parts.clock.monotonic_ns() - self._heard_ns) / NS_PER_S
             if self.streams and quiet_s > timing.silence_s:
                 return "silent"
             if not self.streams and quiet_s > timing.linger_s and not self._held:
                 return "done"
+
+    async def _consent(self, found: Map) -> None:
+        """Ask for what its users have measured, where their codes are known."""
+        known = self._known().get(USERS, "")
+        if found.users is not None and known:
+            users = Users(self._parts, self._device, partial(self._write, found.users))
+            await self._exchange(self._client.start_notify(found.users, partial(_answer, users)))
+            await users.consent(known)
 
     async def _learn_kind(self, found: Map) -> None:
         """Which deviations this device has; records need it, so a device that is new says first what it is."""
@@ -207,7 +182,7 @@ class Session:
             known = self._known()
         self._places = known.get("record_number") == "place"
         for records in self._records.values():
-            records.whole = known.get("record_memory") == "whole"
+            records.whole |= known.get("record_memory") == "whole"
 
     async def _learn_start(self, found: Map) -> None:
         """When the session of a sensor began: without it its records have neither time nor name, and its memory is left alone."""
@@ -312,6 +287,8 @@ class Session:
             self._take_context(payload, t_ns)
         elif topic == SENSOR:
             self._take_sensed(payload, t_ns)
+        elif topic == SPOT and "1822" in self._records:
+            self._put(topic, payload, t_ns, self._records["1822"].came(0, payload))
         else:
             self._put(topic, payload, t_ns)
 
@@ -319,7 +296,7 @@ class Session:
         records = self._records.get("1808")
         try:
             sequence = glucose.sequence_of(payload)
-            waits = glucose.context_follows(payload)
+            waits = self._contexts and glucose.context_follows(payload)
         except DecodeError:
             self._put(MEASUREMENT, payload, t_ns)
             return
@@ -338,6 +315,15 @@ class Session:
             self._put(CONTEXT, payload, t_ns)
         else:
             self._put(JOINED, held.payload + payload, held.t_ns, held.landed)
+
+    async def _keep_flushing(self) -> None:
+        """While records are fetched too: what waits for a context in vain would hold up the whole memory."""
+        try:
+            while True:
+                await self._parts.clock.sleep(self._parts.timing.tick_s)
+                self._flush()
+        except Full:
+            self._ended.set()
 
     def _flush(self, *, everything: bool = False) -> None:
         """Measurements whose context has not come go on without it."""
@@ -367,7 +353,5 @@ async def _surely(work: Awaitable[None]) -> None:
         raise
 
 
-def _answer(records: Records, _characteristic: BleakGATTCharacteristic, data: bytearray) -> None:
-    records.answer(bytes(data))
-
-
+def _answer(whom: Records | Users, _characteristic: BleakGATTCharacteristic, data: bytearray) -> None:
+    whom.answer(bytes(data))
