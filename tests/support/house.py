@@ -133,7 +133,7 @@ class House:
             CommandParts(
                 db=self.db, query=self.query, registry=self.registry, accounts=self.accounts, desk=self.desk, audit=self.audit,
                 clock=self.clock, ops=self.ops, second_factor_roles=second_factor_roles, badges=self.badges,
-                clock=self.clock, ops=self.ops, second_factor_roles=second_factor_roles, shelf=Shelf(folder / "documents"),
+                shelf=Shelf(folder / "documents"),
             )
         )  # fmt: skip
         self.app: FastAPI = create_app(
