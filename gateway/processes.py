@@ -9,7 +9,6 @@ import resource
 import signal
 from pathlib import Path
 
-
 MOST_FILES = 65_536
 
 

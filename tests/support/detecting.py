@@ -83,7 +83,7 @@ class Drive:
                 t_ns=np.array([round(r.t_s * NS) for r in some], dtype=np.int64),
                 value=np.array([r.value for r in some], dtype=np.float64),
                 key=np.array([r.key for r in some], dtype=np.int64),
-                usable=np.array([r.usable and r.value == r.value for r in some], dtype=bool),
+                usable=np.array([r.usable and (r.value == r.value or r.beyond != 0) for r in some], dtype=bool),
                 doubtful=np.array([r.doubtful for r in some], dtype=bool),
                 beyond=np.array([r.beyond for r in some], dtype=np.int8),
                 origin=np.zeros(len(some), dtype=np.uint8),
