@@ -98,6 +98,8 @@ class Message:
     relative: bool = False  # the sender has no clock: t_device_ns is 0, the sending, and item times count from it (<= 0)
     record: bytes | None = None  # raw bytes that name this record in the device's memory: with the quantity its identity for ever
     user: int | None = None  # whose slot of a shared device
+    said: bytes | None = None  # what the sensor itself sent: its identity where several listeners pass it on, each with words of its own
+    via: str | None = None  # the listener
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,6 +88,7 @@ class Ble(Section):
     backend: Literal["none", "bleak", "bumble"] = "none"  # bleak: the system's own stack; bumble: a controller reached through HCI
     adapters: tuple[str, ...] = ()  # bleak: "hci0"; bumble: "tcp-client:host:port", "usb:0", "serial:/dev/ttyUSB0"
     links: int = Field(default=8, ge=1, le=64)  # per adapter
+    rooms: dict[str, str] = Field(default_factory=dict)  # adapter -> room (id or code) in which it stands: says where a sensor is
     strangers: bool = True  # take readings of health devices that nobody entered; they wait in the inbox
     options: dict[str, Any] = Field(default_factory=dict)  # spans in seconds, checked by the door
 

@@ -10,14 +10,16 @@ from types import MappingProxyType
 from typing import Protocol
 
 from devices import catalog
-from devices.model import DecodeError, DeviceFacts, Message, Series
+from devices.model import DecodeError, DeviceFacts, Message, Sample
 from gateway import deadletter, intake_keys
 from gateway.clock import NS_PER_S, Clock
 from gateway.deadletter import Letter, StoredLetter
 from gateway.frames import Collector, Fate, Frame, Verdict
+from gateway.hearing import Hearing
 from gateway.identity import Claim, Hashes, Identity, Pending, digest_of
 from gateway.intake_keys import FOR_EVER
 from gateway.intake_peek import peek
+from gateway.intake_pieces import CHUNK, PIECE, chunks, is_old, size_of
 from gateway.intake_rows import BlockBuilder
 from gateway.ops import Ops
 from gateway.readings import FrameRow, Mark, ReadingBlock, StoredBlock
@@ -28,9 +30,6 @@ from gateway.store import Database, StoreError
 from gateway.vocabulary import Origin
 
 MAX_PAYLOAD = 256 * 1024
-CHUNK = 200  # frames handled in one go: a call in its own lane waits no longer than this takes
-DECODE_SHARE_BYTES = 128 * 1024
-PIECE = 2_000  # old readings of one block: what follows the journal handles a block in one go
 _RETAINED, _TEST, _LATE = int(Mark.RETAINED), int(Mark.TEST), int(Mark.LATE)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -84,7 +83,7 @@ class Intake:
 
     def __init__(
         self, registry: RegistryDoor, journal: JournalDoor, store: Database, identity: Identity, clock: Clock, ops: Ops,
-        given: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+        given: Mapping[str, Mapping[str, str]] = MappingProxyType({}), hearing: Hearing | None = None,
     ) -> None:  # fmt: skip
         self._registry = registry
         self._journal = journal
@@ -92,6 +91,7 @@ class Intake:
         self._identity = identity
         self._clock = clock
         self._ops = ops
+        self._hearing = hearing or Hearing()
         self._given = given  # facts of devices from the configuration: what their formats must be told
         self._facts: dict[str, tuple[Device, DeviceFacts]] = {}
         self._unseen: set[str] = set()  # on their way into the inbox
@@ -112,7 +112,7 @@ class Intake:
         """Store a batch; the verdicts stand in the order of the frames, and all but REFUSED are durable."""
         view = self._registry.view
         works: list[_Work] = []
-        for chunk in _chunks(frames):
+        for chunk in chunks(frames):
             works += [self._decode(frame, view) for frame in chunk]
             await asyncio.sleep(0)
         calls = [work for work in works if work.call]
@@ -120,11 +120,11 @@ class Intake:
         letters = [work for work in works if work.message is None]
         if calls:
             await self._store_readings(calls, priority=True)
-        old = [_is_old(work) for work in others]
-        live = [work for work, is_old in zip(others, old, strict=True) if not is_old]
+        old = [is_old(work.message) for work in others]
+        live = [work for work, past in zip(others, old, strict=True) if not past]
         if live:
             await self._store_readings(live, priority=priority)
-        for piece in _pieces([work for work, is_old in zip(others, old, strict=True) if is_old]):
+        for piece in _pieces([work for work, past in zip(others, old, strict=True) if past]):
             began_ns = self._clock.monotonic_ns()
             await self._store_readings(piece, priority=priority)
             await self._clock.sleep((self._clock.monotonic_ns() - began_ns) / NS_PER_S)  # a back-fill leaves half of the time to life
@@ -184,7 +184,7 @@ class Intake:
         if message.record is not None or any(item.stored for item in message.items):
             work.records = intake_keys.record_keys(device, message.items, message.record)
         if work.call or not (numbered or message.record is not None):
-            work.frame_hash = intake_keys.frame_key(device, frame.payload, numbered=numbered, channel=frame.channel)
+            work.frame_hash = intake_keys.message_key(device, frame.payload, message, numbered=numbered, channel=frame.channel)
         return work
 
     def _device_facts(self, device: str, view: RegistryView) -> DeviceFacts:
@@ -231,13 +231,16 @@ class Intake:
         frame, message = work.frame, work.message
         device = frame.device or ""
         known, skip = self._standing(work, claim, retried)
+        louder = message is not None and message.said is not None and self._is_louder(frame, message)
         if known is Pending.PENDING:
             work.fate, work.reason = Fate.REFUSED, "it is being stored through another door"
         elif work.detail:
             return True
-        elif known:
+        elif known and not louder:
             work.fate = Fate.DUPLICATE
         elif message is not None:
+            if known:  # another listener heard it better: its strength counts, the rest is there already
+                skip = [[not isinstance(item, Sample) or item.quantity != "rssi"] for item in message.items]
             work.fate = Fate.STORED
             self._identity.see(claim, device, frame.t_received_ns)
             origin = _origin(frame, message, devices.get(device))
@@ -249,6 +252,15 @@ class Intake:
             )  # fmt: skip
             builder.add(row, message, origin, mark, frame.clock_offset_ns if run is None else run.offset_ns, skip)
         return False
+
+    def _is_louder(self, frame: Frame, message: Message) -> bool:
+        """Whether no other listener has passed this on with a better signal."""
+        dbm = next((item.value for item in message.items if isinstance(item, Sample) and item.quantity == "rssi"), None)
+        if dbm is None or message.said is None or frame.retained:
+            return False
+        device = frame.device or ""
+        self._hearing.note(device, message.via or frame.channel, dbm, frame.t_received_ns)
+        return self._hearing.louder(device, message.said, dbm, frame.t_received_ns)
 
     def _standing(self, work: _Work, claim: Claim, retried: bool) -> tuple[bool | Pending, list[list[bool]]]:
         """(known before, which of its stored records are); what is new is claimed."""
@@ -344,34 +356,18 @@ def hashes_of(row: FrameRow) -> Hashes:
     found: list[tuple[int, int]] = []
     if intake_keys.is_call(message) or not (numbered or message.record is not None):
         expires_ns = FOR_EVER if numbered else intake_keys.window_ns(message, row.t_received_ns, retained=False)
-        found.append((intake_keys.frame_key(row.device, row.payload, numbered=numbered, channel=row.channel), expires_ns))
+        found.append((intake_keys.message_key(row.device, row.payload, message, numbered=numbered, channel=row.channel), expires_ns))
     if message.record is not None or any(item.stored for item in message.items):
         records = intake_keys.record_keys(row.device, message.items, message.record)
         found += [(key, FOR_EVER) for keys in records for key in keys if key is not None]
     return found
 
 
-def _chunks(frames: Sequence[Frame]) -> Iterable[Sequence[Frame]]:
-    start = size = 0
-    for index, frame in enumerate(frames):
-        if index > start and (index - start >= CHUNK or size + len(frame.payload) > DECODE_SHARE_BYTES):
-            yield frames[start:index]
-            start, size = index, 0
-        size += len(frame.payload)
-    if start < len(frames):
-        yield frames[start:]
-
-
-def _is_old(work: _Work) -> bool:
-    """Whether it is nothing but records from a device's memory."""
-    return work.message is not None and all(item.stored for item in work.message.items)
-
-
 def _pieces(works: Sequence[_Work]) -> Iterable[Sequence[_Work]]:
     """Works of at most PIECE readings together, or one that has more."""
     start = size = 0
     for index, work in enumerate(works):
-        count = 0 if work.message is None else sum(len(item.values) if isinstance(item, Series) else 1 for item in work.message.items)
+        count = size_of(work.message)
         if index > start and size + count > PIECE:
             yield works[start:index]
             start, size = index, 0

@@ -13,6 +13,7 @@ from gateway.clock import NS_PER_S
 FOR_EVER = 0
 WINDOW_DATED_S = 7 * 86_400  # without a number but with the device's time: as long as the journal keeps raw bytes
 WINDOW_BARE_S = 2  # with neither: the same bytes may well be the next reading
+WINDOW_RELAYED_S = 5  # what several listeners pass on: they do not all do it at once
 EARLIEST_NS = 1_577_836_800 * NS_PER_S  # 2020: a stored record from before has no time that could tell it from others
 _LASTING = frozenset(key for key, row in BY_KEY.items() if row.kind in (Kind.SPOT, Kind.EVENT))
 
@@ -31,6 +32,13 @@ def frame_key(device: str, payload: bytes, *, numbered: bool, channel: str) -> i
     return digest(b"frame", device.encode(), b"" if numbered else channel.encode(), payload)
 
 
+def message_key(device: str, payload: bytes, message: Message, *, numbered: bool, channel: str) -> int:
+    """Name of a decoded frame: what a listener only passed on is named by what the sensor sent, whoever heard it."""
+    if message.said is not None and not numbered:
+        return digest(b"said", device.encode(), message.said)
+    return frame_key(device, payload, numbered=numbered, channel=channel)
+
+
 def is_call(message: Message) -> bool:
     """Whether somebody calls for help in it."""
     return any(type(item) is Call for item in message.items)
@@ -44,7 +52,8 @@ def window_ns(message: Message, t_received_ns: int, *, retained: bool) -> int:
     # Without a time two presses of a button are the same bytes: the second is a second call, not a repetition of the first.
     if retained or (dated and any(_lasts(item) for item in message.items)):
         return FOR_EVER
-    return t_received_ns + (WINDOW_DATED_S if dated else WINDOW_BARE_S) * NS_PER_S
+    bare_s = WINDOW_BARE_S if message.said is None else WINDOW_RELAYED_S
+    return t_received_ns + (WINDOW_DATED_S if dated else bare_s) * NS_PER_S
 
 
 def _lasts(item: Item) -> bool:

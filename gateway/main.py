@@ -32,6 +32,7 @@ from gateway.frames import Collector
 from gateway.health.runner import DeviceHealth
 from gateway.health.unassigned import Unassigned
 from gateway.health_record import HealthRecord
+from gateway.hearing import Hearing
 from gateway.histories import Histories
 from gateway.identity import Identity
 from gateway.intake import Intake, hashes_of
@@ -129,6 +130,7 @@ class _Builder:
         self._tasks: dict[str, asyncio.Task[Any]] = {}
         self._health: DeviceHealth | None = None
         self._record: HealthRecord | None = None
+        self._hearing = Hearing()
         self._checkins = CheckinDoor(core.registry, core.store, core.tokens, core.badges, core.clock, core.ops)
 
     async def build(self) -> tuple[Gateway, asyncio.Task[None]]:
@@ -156,7 +158,7 @@ class _Builder:
         self._stack.push_async_callback(record.close)
         self._health = await self._devices(journal)
         identity = await self._identity(journal)
-        intake = Intake(core.registry, journal, core.store, identity, clock, ops, given=config.mqtt.facts)
+        intake = Intake(core.registry, journal, core.store, identity, clock, ops, given=config.mqtt.facts, hearing=self._hearing)
         ledger = Ledger(journal, identity, core.store)
         http = HttpCollector(clock, core.tokens.verify)
         webs = self._webs(journal, desk, runner, histories, intake, ledger, http, listener, url)
@@ -213,6 +215,7 @@ class _Builder:
         try:
             loose = Unassigned(core.registry, core.clock, core.ops)
             health = await asyncio.to_thread(DeviceHealth.open, core.data_dir, journal, core.writer, core.clock, core.ops, loose)
+            health.hearing, health.rooms = self._hearing, core.config.ble.rooms
         except StoreError as error:  # alarms do not wait for the states of devices
             core.ops.fault("health.unusable", "devices.sqlite", reason=str(error))
             return None
@@ -264,6 +267,7 @@ class _Builder:
         made = door(core.config.ble, core.registry, core.store, core.clock, core.ops)
         self._pairings.desk = made.parts.pairings
         self._setups.air, self._setups.forget = made.parts.air, made.forget
+        made.parts.hearing = self._hearing
         self._stack.push_async_callback(made.close)
         return [made, made.calls]
 
@@ -378,7 +382,7 @@ class _Builder:
         handlers |= self._pairings.handlers(OPERATOR)
 
         async def health(_args: Mapping[str, Any]) -> list[dict[str, Any]]:
-            return health_rows(core.registry.view, {} if self._health is None else self._health.records, core.clock.now_ns())
+            return health_rows(core.registry.view, self._health, core.clock.now_ns())
 
         handlers["devices.health"] = health
         handlers["drill"] = office_alarms.drill(desk, core)

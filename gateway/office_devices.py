@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from gateway.clock import NS_PER_S
 from gateway.core import Core
 from gateway.health import file
 from gateway.health.record import Record
-from gateway.health.rows import row_of, urgency
+from gateway.health.rows import Health, row_of, urgency
+from gateway.hearing import Hearing
 from gateway.registry import bindings, enrolment
 from gateway.registry.enrolment import Certificate
 from gateway.registry.view import RegistryView
@@ -88,18 +90,27 @@ async def health(core: Core, _args: Mapping[str, Any]) -> list[dict[str, Any]]:
     """How devices were when the gateway last wrote it down; the running gateway answers by itself."""
     path, now_ns = core.data_dir / "devices.sqlite", core.clock.now_ns()
     if not path.exists():
-        return health_rows(core.registry.view, {}, now_ns)
+        return health_rows(core.registry.view, None, now_ns)
     database = await asyncio.to_thread(Database.open, path, core.writer, file.COMPONENTS)
     try:
         records = await database.read(lambda conn: file.load(conn, now_ns))
     finally:
         await database.close()
-    return health_rows(core.registry.view, records, now_ns)
+    return health_rows(core.registry.view, AsWritten(records), now_ns)
 
 
-def health_rows(view: RegistryView, records: Mapping[str, Record], now_ns: int) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class AsWritten:
+    """States of devices from the file: nobody hears anything now."""
+
+    records: Mapping[str, Record]
+    hearing: Hearing = field(default_factory=Hearing)
+    rooms: Mapping[str, str] = field(default_factory=dict)
+
+
+def health_rows(view: RegistryView, health: Health | None, now_ns: int) -> list[dict[str, Any]]:
     """Devices with how they are and how many seconds ago they spoke, those that need something first."""
-    rows = [row_of(view, device, records.get(device.id), now_ns) for device in view.devices.values() if device.status != "retired"]
+    rows = [row_of(view, device, health, now_ns) for device in view.devices.values() if device.status != "retired"]
     for row in rows:
         row["seen_s"] = None if row["last_seen_ms"] is None else round(now_ns / 1e9 - row["last_seen_ms"] / 1e3, 1)
     return sorted(rows, key=urgency)

@@ -3,11 +3,13 @@
 Fields as the decoder's documentation names them (decoder.theengs.io/use/properties.html and .../devices/devices_by_brand.html; topics:
 docs.openmqttgateway.com/use/ble.html, gateway.theengs.io/use/use.html). The address without colons is our device id; `id`, where it stands
 in the message, must be the same. Temperatures are those of rooms, fridges and pools: never taken for a body's. Several gateways may hear
-one sensor: equal bytes within two seconds are one message, else the values are equal and the signal strength differs.
+one sensor; what they add themselves (signal strength, distance) is no part of a message's identity.
 """
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 from devices.model import DecodeError, DeviceFacts, Item, Message
@@ -19,6 +21,7 @@ _STATES = {"open": "door", "motion": "motion", "presence": "motion", "pres": "mo
 _EVENTS = {"leak": "water_leak", "water_leak": "water_leak", "smoke": "smoke"}
 _NUMBERS = {"batt": ("battery", "%"), "rssi": ("rssi", "{dBm}"), "hr": ("hr", "/min"), "bpm": ("hr", "/min"), "spo2": ("spo2", "%"),
             "step": ("steps", "{steps}"), "steps": ("steps", "{steps}")}  # fmt: skip
+_LISTENERS = frozenset({"rssi", "distance", "mac_type", "adv_type", "time", "unixtime", "gateway", "rssi_avg"})  # its own words
 _SETTLED = "unlocked"  # a scale's weighing mode while the person stands: not the result
 
 
@@ -43,7 +46,9 @@ def decode(topic: str, payload: bytes, facts: DeviceFacts) -> Message:
             items.append(plain(_NUMBERS[field][0], value, _NUMBERS[field][1]))
         elif field == "weight":
             items += _weight(body, value)
-    return message(device, items)
+    found = message(device, items)
+    said = json.dumps({key: value for key, value in body.items() if key not in _LISTENERS}, sort_keys=True).encode()
+    return replace(found, said=said, via=name_at(topic, 1))
 
 
 def _weight(body: dict[str, Any], value: Any) -> tuple[Item, ...]:

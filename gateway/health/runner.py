@@ -7,6 +7,7 @@ checkpoint on.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import apsw
@@ -15,6 +16,7 @@ from gateway.clock import NS_PER_S, Clock
 from gateway.health import file, unassigned
 from gateway.health.record import Record, Slot, take
 from gateway.health.unassigned import Unassigned
+from gateway.hearing import Hearing
 from gateway.journal import Journal, JournalGone
 from gateway.ops import Ops
 from gateway.store import Database, StoreError, Writer, cursor
@@ -28,6 +30,8 @@ class DeviceHealth:
 
     def __init__(self, db: Database, journal: Journal, clock: Clock, ops: Ops, unassigned: Unassigned | None = None) -> None:
         self.unassigned = unassigned
+        self.hearing = Hearing()
+        self.rooms: Mapping[str, str] = {}  # of our own adapters
         self.records: dict[str, Record] = {}
         self.offset = 0
         self._db = db

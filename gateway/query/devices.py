@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 from gateway.access import Action, FieldClass
-from gateway.health.record import SLOT_NS, Record, Slot
-from gateway.health.rows import row_of, urgency
+from gateway.health.record import SLOT_NS, Slot
+from gateway.health.rows import Health, row_of, urgency
 from gateway.query.asker import Asker, Missing, device_scope, may
 from gateway.query.sight import Sight, to_ms
 from gateway.registry.view import Device
 
 
-class Devices(Protocol):
+class Devices(Health, Protocol):
     """What is needed of gateway.health.runner.DeviceHealth."""
-
-    @property
-    def records(self) -> Mapping[str, Record]:
-        """By device."""
-        ...
 
     async def course(self, device: str) -> list[tuple[int, Slot]]:
         """Slots of ten minutes, oldest first."""
@@ -50,7 +44,7 @@ class DeviceStates:
         for device in view.devices.values():
             if (device.status == "retired" and not retired) or not self._seen(asker, device, now_ns):
                 continue
-            row = row_of(view, device, self._records().get(device.id), now_ns)
+            row = row_of(view, device, self._sight.parts.devices, now_ns)
             place_site = None if row["place"] is None else row["place"]["site_id"]
             fits = site in (None, place_site) and state in (None, row["availability"]["state"]) and habit in (None, row["habit"])
             if fits and (need is None or need in row["needs"]) and (row["needs"] or not visit):
@@ -66,9 +60,10 @@ class DeviceStates:
         if device is None or not self._seen(asker, device, now_ns):
             raise Missing
         await self._sight.looks.looked(asker, "device", device_id)
-        record, health = self._records().get(device_id), self._sight.parts.devices
+        health = self._sight.parts.devices
+        record = None if health is None else health.records.get(device_id)
         slots = [] if health is None else await health.course(device_id)
-        row = row_of(view, device, record, now_ns)
+        row = row_of(view, device, health, now_ns)
         row["course"] = {
             "slot_s": SLOT_NS // 1_000_000_000,
             "t_ms": [to_ms(number * SLOT_NS) for number, _ in slots],
@@ -77,10 +72,6 @@ class DeviceStates:
         }
         row["battery"]["course"] = [[to_ms(t_ns), percent] for t_ns, percent in ([] if record is None else record.trend)]
         return {"t_ms": to_ms(now_ns), "device": row}
-
-    def _records(self) -> Mapping[str, Record]:
-        health = self._sight.parts.devices
-        return {} if health is None else health.records
 
     def _seen(self, asker: Asker, device: Device, now_ns: int) -> bool:
         return may(asker, Action.READ, device_scope(self._sight.view, device.id, now_ns), FieldClass.DEVICE)

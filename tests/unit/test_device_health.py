@@ -18,6 +18,7 @@ from gateway.health import judge
 from gateway.health.record import HOUR_NS, SLOT_NS, Record, Slot, days_left, rates, take
 from gateway.health.rows import row_of
 from gateway.health.runner import DeviceHealth
+from gateway.hearing import Hearing
 from gateway.ops import Ops
 from gateway.readings import FrameRow, Mark, ReadingBlock
 from gateway.registry import bindings, org
@@ -224,7 +225,7 @@ class Counted:
     """What the read door asks."""
 
     def __init__(self, records: dict[str, Record]) -> None:
-        self.records = records
+        self.records, self.hearing, self.rooms = records, Hearing(), dict[str, str]()
 
     async def course(self, device: str) -> list[tuple[int, Slot]]:
         return await health_slots(self.records[device])
@@ -257,7 +258,7 @@ async def test_who_sees_which_device_and_which_need_a_visit(tmp_path: Path) -> N
 
 def test_a_row_in_words() -> None:
     records = heard(block([("d", "battery", 15.0, T0), ("d", "hr", 70.0, T0)]))
-    row = row_of(RegistryView(), Device(id="d", facts={"firmware": "1.2"}, quantities=("hr",)), records["d"], T0 + 400 * S)
+    row = row_of(RegistryView(), Device(id="d", facts={"firmware": "1.2"}, quantities=("hr",)), Counted(records), T0 + 400 * S)
     row["seen_s"] = 400.0
     assert cells("zh", row)[:4] == ["d", "离线", "7 分钟前", "15 %"]
     assert cells("en", row)[-2:] == ["1.2", "battery, offline, reception" if "reception" in row["needs"] else "battery, offline"]

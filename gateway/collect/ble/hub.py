@@ -160,6 +160,8 @@ class Hub:
         now_ns = self._parts.clock.monotonic_ns()
         self._heard_ns = now_ns
         self._parts.air.heard(self.name, device, advert)
+        if (entered := self._known_addresses().get(device.address.upper())) is not None:
+            self._parts.hearing.note(entered, self.name, advert.rssi, self._parts.clock.now_ns())
         if self._took_advert(device.address.upper(), advert):
             return
         target = self._target(device, advert)

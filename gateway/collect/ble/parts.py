@@ -14,6 +14,7 @@ from gateway.collect.ble.air import Air
 from gateway.collect.ble.book import Book
 from gateway.collect.ble.pairing import PairingDesk
 from gateway.frames import Fate, Frame
+from gateway.hearing import Hearing
 from gateway.ops import Ops
 from gateway.registry.tx import Tx
 from gateway.registry.view import Device, RegistryView
@@ -124,6 +125,7 @@ class Parts:
     calls: Calls = field(init=False)  # of devices that only advertise
     air: Air = field(init=False)  # what is heard while somebody sets a device up
     once: Once = field(default_factory=Once)
+    hearing: Hearing = field(default_factory=Hearing)  # which adapter hears which device how well
 
     def __post_init__(self) -> None:
         self.calls = Calls(self.clock, self.ops)
