@@ -29,8 +29,8 @@ from gateway.control import socket_path
 from gateway.core import MIB, Core
 from gateway.enrol import Enrolment
 from gateway.frames import Collector
+from gateway.health.opening import opened
 from gateway.health.runner import DeviceHealth
-from gateway.health.unassigned import Unassigned
 from gateway.health_record import HealthRecord
 from gateway.hearing import Hearing
 from gateway.histories import Histories
@@ -49,7 +49,7 @@ from gateway.returns import Returns
 from gateway.setups import Setups
 from gateway.standing import standing
 from gateway.standing_tests import StandingTests
-from gateway.store import Database, StoreError
+from gateway.store import Database
 from gateway.stream.rules import StreamConfig
 from gateway.stream.runner import COMPONENTS as STREAM_COMPONENTS
 from gateway.stream.runner import StreamRunner
@@ -156,7 +156,9 @@ class _Builder:
         histories = await self._histories(journal)
         self._record = record = await asyncio.to_thread(HealthRecord.open, core, journal)
         self._stack.push_async_callback(record.close)
-        self._health = await self._devices(journal)
+        self._health = await opened(core, journal, self._hearing)
+        if self._health is not None:
+            self._stack.push_async_callback(self._health.close)
         identity = await self._identity(journal)
         intake = Intake(core.registry, journal, core.store, identity, clock, ops, given=config.mqtt.facts, hearing=self._hearing)
         ledger = Ledger(journal, identity, core.store)
@@ -209,18 +211,6 @@ class _Builder:
         letters = await core.store.read(deadletter.numbered)
         await asyncio.to_thread(identity.catch_up, journal, hashes_of, letters)
         return identity
-
-    async def _devices(self, journal: Journal) -> DeviceHealth | None:
-        core = self._core
-        try:
-            loose = Unassigned(core.registry, core.clock, core.ops)
-            health = await asyncio.to_thread(DeviceHealth.open, core.data_dir, journal, core.writer, core.clock, core.ops, loose)
-            health.hearing, health.rooms = self._hearing, core.config.ble.rooms
-        except StoreError as error:  # alarms do not wait for the states of devices
-            core.ops.fault("health.unusable", "devices.sqlite", reason=str(error))
-            return None
-        self._stack.push_async_callback(health.close)
-        return health
 
     async def _start_core(self, outbox: Outbox, desk: AlertDesk, runner: StreamRunner, journal: Journal, identity: Identity) -> None:
         core = self._core

@@ -16,7 +16,7 @@ from devices.products import availability, call, message, name_at, parse_object,
 
 CHANNELS = ("tele/{device}/SENSOR", "tele/{device}/STATE", "tele/{device}/LWT", "stat/{device}/RESULT")
 
-_SWITCH, _BUTTON = re.compile(r"Switch\d+"), re.compile(r"Button\d+")
+_SWITCH, _BUTTON = re.compile(r"Switch[0-9]{1,2}"), re.compile(r"Button[0-9]{1,2}")
 _WORDS = {"ON": 1, "OFF": 0}
 _STATES = frozenset({"door", "motion", "bed_occupied"})
 _BUTTONS = {kind.value: kind for kind in (CallKind.SOS, CallKind.ASSIST, CallKind.PULL_CORD)}
