@@ -28,7 +28,7 @@ def calm(screen: Screen) -> Screen:
     return screen
 
 
-def test_from_the_publish_to_the_end(screens: Screens, live_ward: Ward) -> None:
+def test_check_01_a_fall_is_first_on_wall_and_phone(screens: Screens, live_ward: Ward) -> None:
     wall, phone = calm(screens.open("mei", "/wall")), calm(screens.open("nan", "/phone", PHONE))
     live_ward.call("wang", "fall")
     began_s = time.monotonic()
@@ -36,8 +36,15 @@ def test_from_the_publish_to_the_end(screens: Screens, live_ward: Ward) -> None:
         screen.alert("3-01", "raised").wait_for(timeout=6000)  # promised: 2 s
     print(f"publish to both screens {time.monotonic() - began_s:.2f} s")
     assert wall.page.locator("[data-alert]").first.locator(".what").inner_text() == "跌倒"
+    assert phone.page.locator("[data-alert]").first.locator(".what").inner_text() == "跌倒"
     expect(wall.page.locator("[data-bed=bed-wang]")).to_contain_text("紧急")
 
+
+def test_check_02_a_claim_on_the_phone_is_seen_on_the_wall_and_so_on_to_the_end(screens: Screens, live_ward: Ward) -> None:
+    live_ward.call("wang", "fall")
+    wall, phone = screens.open("mei", "/wall"), screens.open("nan", "/phone", PHONE)
+    for screen in (wall, phone):
+        screen.alert("3-01", "raised").wait_for(timeout=6000)
     phone.press("3-01", "claim")
     began_s = time.monotonic()
     expect(wall.alert("3-01", "claimed")).to_contain_text("南护工 正在前往", timeout=3000)  # promised: 1 s
@@ -58,7 +65,7 @@ def test_from_the_publish_to_the_end(screens: Screens, live_ward: Ward) -> None:
     wall.alert("3-01", "raised").wait_for(timeout=3000)
 
 
-def test_two_phones_at_once(screens: Screens, live_ward: Ward) -> None:
+def test_check_03_two_phones_tap_together(screens: Screens, live_ward: Ward) -> None:
     screens.expected.append("409")  # the loser's answer, which Chromium notes
     live_ward.call("li")
     phones = [screens.open(login, "/phone", PHONE) for login in ("mei", "nan")]
@@ -86,7 +93,7 @@ def test_two_phones_at_once(screens: Screens, live_ward: Ward) -> None:
     loser.alert("3-02", "raised").wait_for(timeout=3000)
 
 
-def test_order_and_reload(screens: Screens, live_ward: Ward) -> None:
+def test_check_11_order_is_unclaimed_then_priority_then_age_and_stays_over_a_reload(screens: Screens, live_ward: Ward) -> None:
     wall = calm(screens.open("mei", "/wall"))
     live_ward.heat("zhang")  # medium, and the oldest
     wall.alert("3-03").wait_for(timeout=6000)
@@ -106,7 +113,7 @@ def test_order_and_reload(screens: Screens, live_ward: Ward) -> None:
     assert [text.split()[0] for text in wall.order()] == expected
 
 
-def test_over_before_anybody_came(screens: Screens, live_ward: Ward) -> None:
+def test_check_14_over_before_anybody_came(screens: Screens, live_ward: Ward) -> None:
     phone = calm(screens.open("mei", "/phone", PHONE))
     live_ward.heat("long")
     phone.alert(LONG_BED, "raised").wait_for(timeout=6000)
@@ -148,7 +155,7 @@ window.AudioContext = class {
 """
 
 
-def test_sound_is_armed_by_a_tap_and_says_so(screens: Screens, live_ward: Ward) -> None:
+def test_check_13_sound_is_armed_by_a_tap_and_says_so(screens: Screens, live_ward: Ward) -> None:
     screen = screens.open(None, "/login", PHONE)
     page = screen.page
     page.add_init_script(FAKE_AUDIO)

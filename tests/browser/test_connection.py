@@ -40,7 +40,7 @@ def is_the_same(screen: Screen) -> bool:
     return bool(screen.page.evaluate("window.stillTheSame === true"))
 
 
-def test_a_frozen_server_is_shown_and_comes_back(screens: Screens, ward: Ward) -> None:
+def test_check_06_a_frozen_server_is_shown_and_comes_back(screens: Screens, ward: Ward) -> None:
     screen = screens.open("mei", "/wall")
     page = screen.page
     page.locator(f"[data-bed=bed-wang] {NORMAL}").first.wait_for(timeout=8000)
@@ -63,7 +63,7 @@ def test_a_frozen_server_is_shown_and_comes_back(screens: Screens, ward: Ward) -
     assert is_the_same(screen)
 
 
-def test_a_killed_server_comes_back_with_the_same_queue(screens: Screens, ward: Ward) -> None:
+def test_check_08_a_killed_server_comes_back_with_the_same_queue(screens: Screens, ward: Ward) -> None:
     screens.expected.append("ERR_")  # what Chromium notes of a server that is away
     for who in ("li", "zhang"):
         ward.call(who)
@@ -91,7 +91,7 @@ def test_a_killed_server_comes_back_with_the_same_queue(screens: Screens, ward: 
     assert phone.alert("3-02").inner_text().count("梅护士 正在前往") == 1
 
 
-def test_a_silent_device_shows_no_old_number_as_a_number_of_now(screens: Screens, ward: Ward) -> None:
+def test_check_10_a_silent_device_shows_no_old_number_as_a_number_of_now(screens: Screens, ward: Ward) -> None:
     page = screens.open("mei", "/wall").page
     tile = page.locator("[data-bed=bed-liu]")
     expect(tile).to_have_attribute("data-state", "live", timeout=8000)
@@ -111,13 +111,14 @@ def test_a_silent_device_shows_no_old_number_as_a_number_of_now(screens: Screens
     page.locator(f"[data-bed=bed-chen] {NORMAL}").first.wait_for(timeout=8000)
 
 
-def test_more_tabs_than_a_browser_has_connections(screens: Screens, ward: Ward) -> None:
+def test_check_09_twelve_tabs_are_more_than_a_browser_has_connections(screens: Screens, ward: Ward) -> None:
     first = screens.open("mei", "/phone", PHONE)
     pages = [first.page]
-    for _ in range(8):
+    for _ in range(11):
         screen = screens.watch(first.page.context.new_page())
         screen.page.goto(f"{ward.url}/phone")
         pages.append(screen.page)
+    assert len(pages) == 12
     for page in pages:
         page.locator("[data-connection=live]").wait_for(timeout=5000)
     ward.call("chen")

@@ -14,7 +14,7 @@ from tests.browser.wards import PEOPLE, RESIDENTS, Ward
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(60)]
 NAMES = {name for _, name, _ in RESIDENTS} | {bed for _, _, bed in RESIDENTS} | {name for _, name, _ in PEOPLE} | {
-    "安和养老院", "二区", "三区", "中文"}  # fmt: skip
+    "安和养老院", "二区", "三区", "中文", "新来的"}  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -86,17 +86,19 @@ def test_axe_sizes_and_language(screens: Screens, lang: str) -> None:
 
 def test_the_language_switch_speaks_everywhere_at_once(screens: Screens) -> None:
     wall = ready(screens.open("nan", "/wall"))
+    wall.page.locator("[data-menu]").click()
     wall.page.locator("[data-lang=en]").click()
     expect(wall.page.locator("html")).to_have_attribute("lang", "en")
     assert foreign_words(wall.page.locator("body").inner_text(), NAMES) == set()
     wall.page.reload()
     ready(wall)
     assert wall.page.locator("html").get_attribute("lang") == "en"
+    wall.page.locator("[data-menu]").click()
     wall.page.locator("[data-lang=zh]").click()
     expect(wall.page.locator("html")).to_have_attribute("lang", "zh-CN")
 
 
-def test_by_keyboard_alone(screens: Screens) -> None:
+def test_check_22_by_keyboard_alone(screens: Screens) -> None:
     screen = ready(screens.open("nan", "/wall"))
     page = screen.page
     for _ in range(40):

@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { api, Problem } from "./api";
 import { t, tCode } from "./i18n";
 import { say } from "./notice";
-import { me, put } from "./state";
+import { deskChanges, me, put } from "./state";
 import type { Action, Alert, Params } from "./types";
 
 // The next button appears where the last one was: a double tap must not press it.
@@ -24,6 +24,7 @@ export async function act(alert: Alert, action: Action, more: Params = {}): Prom
     // Who goes to a resident goes for everything that calls from there.
     const after = (await api.act(alert, action, action === "claim" ? { incident: true, ...more } : more)).alert;
     put(after);
+    if (action === "note" || action === "dispatch") deskChanges.value += 1; // a word more in the history, though the alert is as it was
     if (action === "resolve" || action === "seen") {
       const text = after.outcome === null ? t("state.resolved") : t("standing.resolved_as", { outcome: after.outcome });
       say({ text: `${after.place} ${text}`.trim(), undo: { label: t("action.reopen"), run: () => void act(after, "reopen") } });

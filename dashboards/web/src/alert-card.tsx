@@ -2,6 +2,7 @@ import { Buttons } from "./alert-buttons";
 import { Going } from "./going";
 import { span, t, tCode } from "./i18n";
 import { connected, me, serverNow } from "./state";
+import { Trend } from "./trend";
 import type { Alert } from "./types";
 
 const MARK = { high: "■■■", medium: "■■", low: "■", info: "·" } as const;
@@ -117,6 +118,7 @@ export function AlertCard({ alert, phone = false, short = false, sheet = false }
         {phone && mine && !sheet && <Going alert={alert} />}
       </div>
       <Buttons alert={alert} full={full || sheet} sheet={sheet} />
+      {phone && mine && !sheet && alert.resident !== null && <Trend id={alert.id} />}
     </article>
   );
 }

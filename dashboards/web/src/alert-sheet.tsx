@@ -6,7 +6,8 @@ import { AlertCard } from "./alert-card";
 import { care, type Dispatch, type Step, type Told } from "./care-data";
 import { clock, has, t, tCode } from "./i18n";
 import { Asked, useAsked } from "./asked";
-import { alerts, me, tz } from "./state";
+import { listed } from "./stamp";
+import { alerts, deskChanges, me, tz } from "./state";
 import { Trend } from "./trend";
 import type { Alert } from "./types";
 
@@ -55,10 +56,13 @@ function Contacts({ card }: { card: Dispatch }) {
 }
 
 // A telephone dials, a wall says what to say; that somebody was sent is written down either way, and the clock goes on until somebody is there.
+function Dial({ alert }: { alert: Alert }) {
+  return <a class="button danger dial" href="tel:120" data-dial onClick={() => void act(alert, "dispatch", { reason: "120" })}>{t("ui.call_120")}</a>;
+}
+
 function Send({ alert, phone }: { alert: Alert; phone: boolean }) {
   return (
     <div class="buttons" data-send>
-      {phone && <a class="button danger" href="tel:120" onClick={() => void act(alert, "dispatch", { reason: "120" })}>{t("ui.call_120")}</a>}
       {SENT.filter((who) => !(phone && who === "120")).map((who) => (
         <button key={who} type="button" data-sent={who} onClick={() => void act(alert, "dispatch", { reason: who })}>{t(`sent.${who}`)}</button>
       ))}
@@ -68,11 +72,13 @@ function Send({ alert, phone }: { alert: Alert; phone: boolean }) {
 
 function For120({ alert, phone }: { alert: Alert; phone: boolean }) {
   const asked = useAsked(() => care.dispatch(alert.id), alert.id);
+  const open = alert.state !== "resolved";
   return (
     <section class="card" data-dispatch>
       <h2>{t("dispatch.title")}</h2>
+      {phone && open && <Dial alert={alert} />}
       <Asked of={asked}>{(card) => <><Facts card={card} /><Contacts card={card} /></>}</Asked>
-      {alert.state !== "resolved" && <><h3>{t("sent.title")}</h3><Send alert={alert} phone={phone} /></>}
+      {open && <><h3>{t("sent.title")}</h3><Send alert={alert} phone={phone} /></>}
     </section>
   );
 }
@@ -106,7 +112,7 @@ function fate(row: Told): string {
   const page = row.page;
   if (!row.told) return t("why.not_told", { reason: tCode(`reason.${row.reason}`) });
   const by = row.channels.length > 0 ? row.channels : [SCREENS];
-  if (page === null) return t("why.told_by", { channels: by.map(channelWord).join("、") });
+  if (page === null) return t("why.told_by", { channels: listed(by.map(channelWord)) });
   if (page.state === "sent") return t("why.delivered", { channel: channelWord(page.channel), at: page.done_ms === null ? "" : at(page.done_ms) });
   if (page.state === "pending") return t(page.reason === "quota" ? "why.waits_quota" : "why.pending", { channel: channelWord(page.channel || (by[0] ?? "")), n: page.attempts });
   if (page.state === "void") return t("why.void");
@@ -182,7 +188,7 @@ export function History({ steps }: { steps: readonly Step[] }) {
 }
 
 function Happened({ alert }: { alert: Alert }) {
-  const asked = useAsked(() => care.whole(alert.id), `${alert.id}/${alert.version}`);
+  const asked = useAsked(() => care.whole(alert.id), `${alert.id}/${alert.version}/${deskChanges.value}`);
   return (
     <section class="card">
       <h2>{t("why.history")}</h2>

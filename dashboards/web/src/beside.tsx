@@ -9,6 +9,7 @@ import { connected } from "./state";
 type PanelType = ComponentType<{ at: Route; phone: boolean }>;
 const loaded = signal<{ Panel: PanelType } | null>(null);
 const failed = signal(false);
+const DEEPER = new Set(["alert", "resident", "calls"]); // no tab leads away from these
 
 // By hand: with a server that answers, code that does not come is of an older version than the server.
 function again(): void {
@@ -28,7 +29,7 @@ export function Beside({ phone }: { phone: boolean }) {
   const code = loaded.value;
   return (
     <div class="beside">
-      <p class="back no-print"><a class="button" href={to("")} data-back>← {t(phone ? "ui.to_queue" : "ui.to_beds")}</a></p>
+      {DEEPER.has(route.value.view) && <p class="back no-print"><a class="button" href={to("")} data-back>← {t(phone ? "ui.to_queue" : "ui.to_beds")}</a></p>}
       {failed.value && <p class="notice" role="alert">{t("error.unreachable")} <button type="button" onClick={again}>{t("ui.again")}</button></p>}
       {code === null ? !failed.value && <p role="status">{t("ui.loading")}</p> : <code.Panel at={route.value} phone={phone} />}
     </div>

@@ -4,13 +4,10 @@ import { Asked, useAsked } from "./asked";
 import { care, type CallFigures, type CallRow, type Calls } from "./care-data";
 import { has, span, t, tCode } from "./i18n";
 import { to } from "./route";
-import { alerts, me, tz } from "./state";
+import { stamp } from "./stamp";
+import { alerts, me } from "./state";
 
 const FAST_S = 60;
-
-function when(ms: number): string {
-  return new Intl.DateTimeFormat("en-GB", { timeZone: tz.value, month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(ms);
-}
 
 function share(value: number | null): string {
   return value === null ? t("value.none") : `${(value * 100).toFixed(1)} %`;
@@ -43,7 +40,7 @@ function Row({ row }: { row: CallRow }) {
   return (
     <li data-call={alert.id}>
       <a href={to("alert", alert.id)}>
-        <span><time>{when(alert.raised_ms)}</time> <b>{whereOf(alert)}</b> {describe(alert)}{alert.origin === "live" ? "" : ` · ${t("ui.drill")}`}</span>
+        <span><time>{stamp(alert.raised_ms)}</time> <b>{whereOf(alert)}</b> {describe(alert)}{alert.origin === "live" ? "" : ` · ${t("ui.drill")}`}</span>
         <span class={answered !== null && answered <= FAST_S ? "soft" : "late-word"}>
           {answered === null ? t("standing.raised") : t("calls.answered", { name: row.answered_by ?? "", span: span(answered * 1000) })}
           {arrived !== null && ` · ${t("calls.arrived", { span: span(arrived - alert.raised_ms) })}`}

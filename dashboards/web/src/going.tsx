@@ -1,9 +1,8 @@
-// On the way: where exactly, how to get in, one line of what the person has, and the last half hour.
+// On the way: where exactly, how to get in, and one line of what the person has.
 import { useAsked } from "./asked";
 import { care } from "./care-data";
 import { ago, t } from "./i18n";
 import { serverNow } from "./state";
-import { Trend } from "./trend";
 import type { Alert } from "./types";
 
 export function Going({ alert }: { alert: Alert }) {
@@ -18,9 +17,8 @@ export function Going({ alert }: { alert: Alert }) {
     ["dispatch.medical", card?.medical ?? ""],
   ] as const;
   return (
-    <div class="going" data-going>
-      <dl class="tell brief">{rows.map(([word, text]) => text !== "" && <div key={word} data-fact={word}><dt>{t(word)}</dt><dd>{text}</dd></div>)}</dl>
-      <Trend id={alert.id} />
-    </div>
+    <dl class="tell brief" data-going>
+      {rows.map(([word, text]) => text !== "" && <div key={word} data-fact={word}><dt>{t(word)}</dt><dd>{text}</dd></div>)}
+    </dl>
   );
 }

@@ -9,6 +9,7 @@ import { refresh } from "./load";
 import { say } from "./notice";
 import { to } from "./route";
 import { SilenceRow } from "./silences";
+import { stamp } from "./stamp";
 import { alerts, deskChanges, me, silences, site, tz } from "./state";
 import type { Alert } from "./types";
 
@@ -133,17 +134,13 @@ function accept(row: Handover, again: () => void): void {
   });
 }
 
-function when(ms: number): string {
-  return new Intl.DateTimeFormat("en-GB", { timeZone: tz.value, month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" }).format(ms);
-}
-
 // What somebody else hands to me stands above everything: it is the one thing to do here.
 function Waiting({ rows, again }: { rows: readonly Handover[]; again: () => void }) {
   return (
     <>
       {rows.map((row) => (
         <section key={row.id} class="card handing" data-waiting={row.id}>
-          <h2>{row.receiver === null ? t("handover.to_desk", { name: row.giver_name, at: when(row.given_ms) }) : t("handover.to_you", { name: row.giver_name, at: when(row.given_ms) })}</h2>
+          <h2>{row.receiver === null ? t("handover.to_desk", { name: row.giver_name, at: stamp(row.given_ms) }) : t("handover.to_you", { name: row.giver_name, at: stamp(row.given_ms) })}</h2>
           <p>{sums(row)}</p>
           {row.note !== "" && <p class="quote">{row.note}</p>}
           <button type="button" class="primary" data-do="accept" onClick={() => accept(row, again)}>{t("handover.accept")}</button>
@@ -166,8 +163,8 @@ function Past({ rows }: { rows: readonly Handover[] }) {
       <ul class="rows">
         {rows.map((row) => (
           <li key={row.id} data-handover={row.id}>
-            <span><time>{when(row.given_ms)}</time> {row.giver_name} → {row.receiver === null ? t("recipient.desk") : row.receiver_name}</span>
-            <span class="soft">{row.accepted_ms === null ? t("handover.not_yet") : t("handover.taken", { name: row.accepted_name, at: when(row.accepted_ms) })}</span>
+            <span><time>{stamp(row.given_ms)}</time> {row.giver_name} → {row.receiver === null ? t("recipient.desk") : row.receiver_name}</span>
+            <span class="soft">{row.accepted_ms === null ? t("handover.not_yet") : t("handover.taken", { name: row.accepted_name, at: stamp(row.accepted_ms) })}</span>
             <span class="soft">{sums(row)}{row.note === "" ? "" : ` · ${row.note}`}</span>
           </li>
         ))}

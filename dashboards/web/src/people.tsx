@@ -4,11 +4,12 @@ import { signal, useSignal } from "@preact/signals";
 import { describe, MarkWord, standing } from "./alert-card";
 import { Asked, useAsked } from "./asked";
 import { care, type Limit, type Minute, type ResidentDetail } from "./care-data";
-import { ago, clock, figure, span, t, tCode } from "./i18n";
+import { ago, clock, figure, has, span, t, tCode } from "./i18n";
 import { wantBeds } from "./load";
-import { byRisk, riskOf, RiskWord, SortSwitch, sorting } from "./risk";
+import { byRisk, riskOf, RiskWord, SortSwitch, sorting, wantRisks } from "./risk";
 import { to } from "./route";
 import { ToldList } from "./alert-sheet";
+import { listed } from "./stamp";
 import { bedOf, connected, ofResident, serverNow, tz, walls } from "./state";
 import type { Alert, Bed, Vital } from "./types";
 
@@ -60,6 +61,7 @@ function Row({ bed }: { bed: Bed }) {
 
 export function PeopleView() {
   useEffect(wantBeds, []);
+  useEffect(wantRisks, []);
   const find = useSignal("");
   const mine = zonesOfMine();
   const all = present();
@@ -135,7 +137,7 @@ function At({ who, at }: { who: string; at: number }) {
 }
 
 function Found({ found }: { found: Minute }) {
-  const names = (found.on_duty ?? []).map((one) => one.name).join("、");
+  const names = listed((found.on_duty ?? []).map((one) => one.name));
   return (
     <div>
       <p class="fine">{clock(found.from_ms, tz.value).slice(0, 5)} · {names === "" ? t("ui.nobody_on_duty") : t("ui.on_duty", { names })}{found.quiet_hours ? ` · ${t("reason.quiet_hours")}` : ""}</p>
@@ -164,7 +166,7 @@ function Summary({ found }: { found: ResidentDetail }) {
       <section class="card">
         <h2>{t("care.devices")}</h2>
         {(found.devices ?? []).length === 0 && <p class="fine">{t("monitoring.none")}</p>}
-        <ul class="rows">{(found.devices ?? []).map((one) => <li key={one.id}><span>{one.kind || one.model || one.id} <span class="soft">{one.id}</span></span><span class="soft">{one.quantities.map((q) => tCode(`quantity.${q}`)).join("、")}</span></li>)}</ul>
+        <ul class="rows">{(found.devices ?? []).map((one) => <li key={one.id}><span>{has(`device_kind.${one.kind}`) ? tCode(`device_kind.${one.kind}`) : one.kind || one.model} <span class="soft">{one.id}</span></span><span class="soft">{listed(one.quantities.map((q) => tCode(`quantity.${q}`)))}</span></li>)}</ul>
       </section>
       <section class="card">
         <h2>{t("care.limits")}</h2>
@@ -177,6 +179,7 @@ function Summary({ found }: { found: ResidentDetail }) {
 
 export function ResidentView({ id }: { id: string }) {
   useEffect(wantBeds, []);
+  useEffect(wantRisks, []);
   const asked = useAsked(() => care.resident(id), id);
   useEffect(() => {
     const timer = setInterval(asked.again, 10_000); // values and their states, not only their ages

@@ -46,10 +46,17 @@ export function riskOf(resident: string): Risk | null {
   return risks.value.get(resident) ?? null;
 }
 
-// Serious scores first, then those of whom nobody can tell, then the rest: what is not known is never taken for health.
+// No point, but parts are missing: nobody can tell either.
+function unknown(risk: Risk | null): risk is null {
+  return risk === null || (risk.partial && risk.total === 0);
+}
+
+// Serious scores first, then those with points though parts are missing, then those of whom nobody can tell, then the rest: what is not
+// known is never taken for health.
 export function rank(risk: Risk | null): number {
-  if (risk === null) return SERIOUS - 0.5;
-  return risk.single3 ? Math.max(risk.total, SERIOUS) : risk.total;
+  if (unknown(risk)) return 100;
+  if (risk.total >= SERIOUS || risk.single3) return 300 + risk.total;
+  return risk.partial ? 200 + risk.total : risk.total;
 }
 
 export function byRisk(beds: readonly Bed[]): Bed[] {
@@ -58,8 +65,8 @@ export function byRisk(beds: readonly Bed[]): Bed[] {
 }
 
 export function RiskWord({ risk }: { risk: Risk | null }) {
-  if (risk === null) return <span class="risk unknown" data-risk="unknown">{t("risk.unknown")}</span>;
-  const level = risk.total >= 7 ? "top" : rank(risk) >= SERIOUS ? "mid" : "low";
+  if (unknown(risk)) return <span class="risk unknown" data-risk="unknown">{t("risk.unknown")}</span>;
+  const level = risk.total >= 7 ? "top" : rank(risk) >= 300 ? "mid" : "low";
   return <span class={`risk ${level}`} data-risk={risk.total}>NEWS2 {risk.partial ? t("risk.at_least", { n: risk.total }) : risk.total}</span>;
 }
 

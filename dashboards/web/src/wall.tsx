@@ -5,10 +5,12 @@ import { Beds } from "./beds";
 import { Beside } from "./beside";
 import { Announcer, Calm, Clock, Connection, Faults, LostBanner, Said, SiteSwitch, Sound, SoundPause, ZoneSwitch } from "./header";
 import { t, type Key } from "./i18n";
+import { mayOpen } from "./pages";
 import { route, to, type View } from "./route";
 import { RuleSilences } from "./silences";
 import { connected, elsewhere, me, queue, walls } from "./state";
 import type { Alert } from "./types";
+import { Menu } from "./ui/frame";
 import { Switches } from "./ui/switches";
 
 const FEW = 4; // with more than these, only the first card is a large one, so that more of them fit
@@ -66,6 +68,12 @@ function Views() {
   );
 }
 
+function OtherPages() {
+  const who = me.value;
+  const others = who === null ? [] : mayOpen(who).filter((page) => page.path !== "/wall");
+  return <nav class="frame-pages" aria-label={t("ui.pages")}>{others.map((page) => <a key={page.path} href={page.path}>{t(page.word)}</a>)}</nav>;
+}
+
 function typing(): boolean {
   return [...document.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>(".beside input:not([type=checkbox]), .beside textarea")].some((field) => field.value !== "");
 }
@@ -96,8 +104,8 @@ export function WallPage() {
         <Connection /> <Sound /> <SoundPause /> <SiteSwitch /> <ZoneSwitch />
         <Duty />
         <Views />
-        <span class="who-am-i">{me.value?.name}</span>
-        <Switches /> <Clock />
+        <Menu><p>{me.value?.name}</p><div class="row"><Switches /></div><OtherPages /></Menu>
+        <Clock />
       </header>
       <Announcer text={first === undefined ? "" : `${wordOf(first)} ${whereOf(first)} ${describe(first)}`} />
       <LostBanner />

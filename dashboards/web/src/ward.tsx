@@ -1,5 +1,6 @@
 // The wall and the phone stand on the same live copy of the ward: it is opened here, then drawn.
 import type { ComponentChild } from "preact";
+import "./ui/ui.css";
 import { open } from "./load";
 import { Phone } from "./phone";
 import { RolePage } from "./roles";

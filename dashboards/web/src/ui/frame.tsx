@@ -31,7 +31,7 @@ function useWide(): boolean {
   return wide.value;
 }
 
-function Menu({ children }: { children: ComponentChildren }) {
+export function Menu({ children }: { children: ComponentChildren }) {
   const open = useSignal(false);
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
