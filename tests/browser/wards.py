@@ -15,7 +15,7 @@ import httpx
 from gateway.clock import NS_PER_S, SystemClock
 from gateway.core import Core
 from gateway.ops import Ops
-from gateway.registry import bindings, org, residents
+from gateway.registry import bindings, consents, org, residents
 from gateway.registry.tx import Tx
 from gateway.vocabulary import SYSTEM, Origin
 from tests.support.button import Button, now_ms
@@ -32,7 +32,7 @@ RESIDENTS = (
 )  # fmt: skip
 PEOPLE = (
     ("mei", "梅护士", "caregiver"), ("nan", "南护工", "caregiver"), ("kin", "王先生", "family"), ("ops", "运维员", "operator"),
-    ("root", "管理员甲", "admin"),
+    ("root", "管理员甲", "admin"), ("doc", "周大夫", "clinician"), ("niece", "李女士", "family"),
 )  # fmt: skip
 STAFF = {"mei": "caregiver", "nan": "caregiver"}
 CADENCE = {"hr": 5.0, "spo2": 5.0}
@@ -64,12 +64,18 @@ def seed(gateway: Gateway, cadence_s: dict[str, float]) -> None:
     try:
         core.registry.do_sync(SYSTEM, _furnish, cadence_s, clock.now_ns() - 3600 * NS_PER_S)
         for login, name, role in (*PEOPLE, ("fresh", "新来的", "caregiver"), ("guard", "安管理", "admin")):
-            reach: dict[str, Any] = {"resident_ids": ("wang",)} if role == "family" else {"site_ids": (SITE,)}
+            relative = "li" if login == "niece" else "wang"
+            reach: dict[str, Any] = {"resident_ids": (relative,)} if role == "family" else {"site_ids": (SITE,)}
             staff = f"P-{login}" if login in STAFF else None
-            _, password = core.accounts.create_sync(
+            user, password = core.accounts.create_sync(
                 SYSTEM, login=login, name=name, role=role, staff_id=staff, must_change=login == "fresh", lang="zh", **reach
             )
             gateway.passwords[login] = password
+            if login == "niece":  # the only one of the family with a consent
+                core.registry.do_sync(
+                    SYSTEM, consents.set_consent, resident="li", grantee=user.id, classes=("summary", "vitals", "alerts", "looks"),
+                    until_ns=clock.now_ns() + 90 * 86_400 * NS_PER_S, giver="李桂兰", text_version="2026-11", text_sha256="0" * 64,
+                )  # fmt: skip
         for device in core.registry.view.devices.values():
             gateway.tokens[device.id] = core.tokens.issue_sync(SYSTEM, device.id)
     finally:
