@@ -10,7 +10,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, TimeoutError
+from playwright.sync_api import Page
+from playwright.sync_api import TimeoutError as TooLate
 
 from dashboards.pages.words import words
 from tests.browser.screens import AXE, CHINESE, PHONE, TAGS, WALL, Screen, Screens
@@ -91,7 +92,7 @@ def full() -> list[Case]:
     return [
         Case(path, login, lang, size, look)
         for path, logins in pages()
-        for login in logins or [None]
+        for login in (*logins,) or (None,)
         for lang, size, look in product(LANGS, SIZES, LOOKS)
     ]
 
@@ -185,22 +186,29 @@ def measure(screen: Screen, case: Case, names: Sequence[str]) -> Found:
     if case.lang == "en":
         found.wrong += [f"Chinese: {word}" for word in sorted(chinese(page.evaluate(_TEXT), names))]
     page.set_viewport_size({"width": 320, "height": 640})  # 400 % zoom
-    if screen.overflows():
+    if not _fits(page):
         found.wrong.append("sideways at 320 px")
     page.set_viewport_size({"width": case.size[0], "height": case.size[1]})
     found.wrong += [f"console: {text}" for text in screen.errors[begun[0] :]] + [f"foreign: {url}" for url in screen.foreign[begun[1] :]]
     return found
 
 
+def _fits(page: Page) -> bool:
+    """Whether there is nothing to scroll sideways, once what draws by its width has drawn again."""
+    try:
+        page.wait_for_function("document.documentElement.scrollWidth <= document.documentElement.clientWidth", timeout=2000)
+    except TooLate:
+        return False
+    return True
+
+
 def settled(page: Page) -> bool:
     """Whether the page comes to have a heading and waits for nothing."""
-    ready = (
-        """words => document.querySelector('h1') && ![...document.querySelectorAll('[role=status]')]
+    ready = """words => document.querySelector('h1') && ![...document.querySelectorAll('[role=status]')]
           .some(e => words.includes(e.textContent.trim()) && !e.closest('[data-card=page-states]'))"""
-    )
     try:
         page.wait_for_function(ready, arg=LOADING, timeout=PATIENCE_MS)
-    except TimeoutError:
+    except TooLate:
         return False
     page.wait_for_timeout(120)
     return True

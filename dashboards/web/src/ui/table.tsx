@@ -47,7 +47,7 @@ export function Table<Row>({ caption, columns, rows, id, showCaption = false, ke
           <tr role="row">
             {columns.map((c) => (
               <th
-                key={c.id} role="columnheader" scope="col" class={c.number === true ? "num" : ""}
+                key={c.id} role="columnheader" scope="col" class={`${c.number === true ? "num" : ""} ${c.sort === undefined ? "" : "sorts"}`.trim()}
                 {...(by.value === c.id ? { "aria-sort": down.value ? ("descending" as const) : ("ascending" as const) } : {})}
               >
                 {c.sort === undefined ? (c.acts === true ? <span class="only-read">{c.head}</span> : c.head) : (
