@@ -197,11 +197,11 @@ def test_a_hundred_beds_fit(screens: Screens) -> None:
 
 def test_roles_one_time_passwords_and_wrong_ones(screens: Screens) -> None:
     screens.expected += ["401", "422"]
-    for login, words in (("kin", "目前没有对您开放的内容"), ("ops", "运维人员负责设备和系统"), ("root", "管理员在这里查看系统状况")):
+    for login, words in (("kin", "目前没有对您开放的内容"), ("ops", "台设备在用"), ("root", "没有需要处理的事")):
         screen = screens.open(login, "/", PHONE, bypass_csp=True)
         expect(screen.page.locator("main")).to_contain_text(words)
         if login == "ops":
-            expect(screen.page.locator("main")).to_contain_text("设备 14 台")
+            expect(screen.page.locator("main")).to_contain_text("14 台设备在用")
             assert screen.violations() == []
         assert small(screen.page, 60) == []
     screen.page.get_by_role("button", name="退出").click()

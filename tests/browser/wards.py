@@ -33,6 +33,7 @@ RESIDENTS = (
 PEOPLE = (
     ("mei", "梅护士", "caregiver"), ("nan", "南护工", "caregiver"), ("kin", "王先生", "family"), ("ops", "运维员", "operator"),
     ("root", "管理员甲", "admin"), ("doc", "周大夫", "clinician"), ("niece", "李女士", "family"),
+    ("chief", "总运维", "operator"),  # answers for the whole installation, not for one house
 )  # fmt: skip
 STAFF = {"mei": "caregiver", "nan": "caregiver"}
 CADENCE = {"hr": 5.0, "spo2": 5.0}
@@ -65,7 +66,8 @@ def seed(gateway: Gateway, cadence_s: dict[str, float]) -> None:
         core.registry.do_sync(SYSTEM, _furnish, cadence_s, clock.now_ns() - 3600 * NS_PER_S)
         for login, name, role in (*PEOPLE, ("fresh", "新来的", "caregiver"), ("guard", "安管理", "admin")):
             relative = "li" if login == "niece" else "wang"
-            reach: dict[str, Any] = {"resident_ids": (relative,)} if role == "family" else {"site_ids": (SITE,)}
+            sites = ("*",) if login == "chief" else (SITE,)
+            reach: dict[str, Any] = {"resident_ids": (relative,)} if role == "family" else {"site_ids": sites}
             staff = f"P-{login}" if login in STAFF else None
             user, password = core.accounts.create_sync(
                 SYSTEM, login=login, name=name, role=role, staff_id=staff, must_change=login == "fresh", lang="zh", **reach
