@@ -27,7 +27,7 @@ GENERATED = "generated/words.{lang}.{part}.json"
 # First parts of the words that the wall, the phone and the sign-in need at once; every other page fetches the rest as well.
 CORE = frozenset(
     {
-        "action", "actor", "age", "alert", "alerts", "app", "banner", "baseline", "calls", "care", "channel", "contact", "direction",
+        "action", "actor", "age", "alert", "alerts", "app", "banner", "baseline", "calls", "folk", "channel", "contact", "direction",
         "dispatch", "duration", "error", "fault", "finding", "handover", "kind", "monitoring", "news2", "note", "origin", "outcome",
         "place", "priority", "quantity", "reason", "recipient", "risk", "role", "said", "sent", "session", "short", "side", "sort",
         "standing", "state", "transition", "ui", "unit", "unknown", "value", "vital", "why",

@@ -1,7 +1,7 @@
 // One alert whole: what to tell 120, the last half hour, what was said, who was told and who was not, and what has happened so far.
 import { useEffect } from "preact/hooks";
 import { useSignal } from "@preact/signals";
-import { act } from "./acts";
+import { act, busy } from "./acts";
 import { AlertCard } from "./alert-card";
 import { care, type Dispatch, type Step, type Told } from "./care-data";
 import { clock, has, t, tCode } from "./i18n";
@@ -64,7 +64,7 @@ function Send({ alert, phone }: { alert: Alert; phone: boolean }) {
   return (
     <div class="buttons" data-send>
       {SENT.filter((who) => !(phone && who === "120")).map((who) => (
-        <button key={who} type="button" data-sent={who} onClick={() => void act(alert, "dispatch", { reason: who })}>{t(`sent.${who}`)}</button>
+        <button key={who} type="button" data-sent={who} disabled={busy.value.has(alert.id)} onClick={() => void act(alert, "dispatch", { reason: who })}>{t(`sent.${who}`)}</button>
       ))}
     </div>
   );
@@ -95,7 +95,7 @@ function Say({ alert }: { alert: Alert }) {
   return (
     <form class="say" onSubmit={write}>
       <label class="note">{t("action.note")}<input name="note" maxLength={500} autocomplete="off" value={text.value} onInput={(e) => (text.value = e.currentTarget.value)} /></label>
-      <button type="submit" disabled={text.value.trim() === ""}>{t("note.save")}</button>
+      <button type="submit" disabled={text.value.trim() === "" || busy.value.has(alert.id)}>{t("note.save")}</button>
     </form>
   );
 }

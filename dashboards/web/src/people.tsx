@@ -71,12 +71,12 @@ export function PeopleView() {
   return (
     <article class="view people-view" data-view="people">
       <header class="view-head">
-        <h1>{t("care.title")} <b class="count-of">{narrowed.length}</b></h1>
-        {mine.size > 0 && <button type="button" aria-pressed={onlyMine.value} onClick={() => (onlyMine.value = !onlyMine.value)}>{t("care.my_zone")}</button>}
+        <h1>{t("folk.title")} <b class="count-of">{narrowed.length}</b></h1>
+        {mine.size > 0 && <button type="button" aria-pressed={onlyMine.value} onClick={() => (onlyMine.value = !onlyMine.value)}>{t("folk.my_zone")}</button>}
         <SortSwitch />
-        <label class="find">{t("care.find")}<input type="search" autocomplete="off" value={find.value} onInput={(e) => (find.value = e.currentTarget.value)} /></label>
+        <label class="find">{t("folk.find")}<input type="search" autocomplete="off" value={find.value} onInput={(e) => (find.value = e.currentTarget.value)} /></label>
       </header>
-      {walls.value.length === 0 ? <p role="status">{t("ui.loading")}</p> : shown.length === 0 && <p class="calm">{t("care.none")}</p>}
+      {walls.value.length === 0 ? <p role="status">{t("ui.loading")}</p> : shown.length === 0 && <p class="calm">{t("folk.none")}</p>}
       <ul class="rows people-rows">{(sorting.value === "risk" ? byRisk(shown) : shown).map((bed) => <Row key={bed.bed_id} bed={bed} />)}</ul>
     </article>
   );
@@ -85,15 +85,15 @@ export function PeopleView() {
 // --- one of them ---------------------------------------------------------------------------------------------------------
 
 function bounds(limit: Limit): string {
-  const sides = [limit.low === null ? "" : t("care.limit.low", { n: limit.low }), limit.high === null ? "" : t("care.limit.high", { n: limit.high })];
+  const sides = [limit.low === null ? "" : t("folk.limit.low", { n: limit.low }), limit.high === null ? "" : t("folk.limit.high", { n: limit.high })];
   return sides.filter(Boolean).join(" · ");
 }
 
 function Open({ list }: { list: readonly Alert[] }) {
   return (
     <section class="card">
-      <h2>{t("care.open_alerts")} <b class="count-of">{list.length}</b></h2>
-      {list.length === 0 ? <p class="fine">{t("care.no_alerts")}</p> : (
+      <h2>{t("folk.open_alerts")} <b class="count-of">{list.length}</b></h2>
+      {list.length === 0 ? <p class="fine">{t("folk.no_alerts")}</p> : (
         <ul class="rows links-of">
           {list.map((a) => <li key={a.id}><a href={to("alert", a.id)}><MarkWord alert={a} /> <b>{describe(a)}</b> <span class="soft">{standing(a)}</span></a></li>)}
         </ul>
@@ -158,19 +158,19 @@ function Summary({ found }: { found: ResidentDetail }) {
   return (
     <>
       <section class="card">
-        <h2>{t("care.values")}</h2>
-        {found.vitals === undefined ? <p class="fine">{t("care.not_yours")}</p> : vitals.length === 0 ? <p class="fine">{t("monitoring.none")}</p> : (
+        <h2>{t("folk.values")}</h2>
+        {found.vitals === undefined ? <p class="fine">{t("folk.not_yours")}</p> : vitals.length === 0 ? <p class="fine">{t("monitoring.none")}</p> : (
           <div class="values large">{vitals.map(([name, vital]) => <Value key={name} name={name} vital={vital} />)}</div>
         )}
       </section>
       <section class="card">
-        <h2>{t("care.devices")}</h2>
+        <h2>{t("folk.devices")}</h2>
         {(found.devices ?? []).length === 0 && <p class="fine">{t("monitoring.none")}</p>}
         <ul class="rows">{(found.devices ?? []).map((one) => <li key={one.id}><span>{has(`device_kind.${one.kind}`) ? tCode(`device_kind.${one.kind}`) : one.kind || one.model} <span class="soft">{one.id}</span></span><span class="soft">{listed(one.quantities.map((q) => tCode(`quantity.${q}`)))}</span></li>)}</ul>
       </section>
       <section class="card">
-        <h2>{t("care.limits")}</h2>
-        {(found.limits ?? []).length === 0 && <p class="fine">{t("care.limits.none")}</p>}
+        <h2>{t("folk.limits")}</h2>
+        {(found.limits ?? []).length === 0 && <p class="fine">{t("folk.limits.none")}</p>}
         <ul class="rows">{(found.limits ?? []).map((one) => <li key={one.id}><span>{tCode(`quantity.${one.quantity}`)} <b>{bounds(one)}</b></span><span class="soft">{one.reason}</span></li>)}</ul>
       </section>
     </>

@@ -69,7 +69,7 @@ export function Phone() {
         <Tab view="" word="ui.tab.queue" count={queue.value.length} active={view === ""} />
         <Tab view="mine" word="ui.tab.mine" count={mine.length} active={view === "mine"} />
         <Tab view="handover" word="handover.title" active={view === "handover"} />
-        {care && <Tab view="people" word="care.title" active={view === "people" || view === "resident"} />}
+        {care && <Tab view="people" word="folk.title" active={view === "people" || view === "resident"} />}
       </nav>
     </div>
   );
