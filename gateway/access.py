@@ -45,6 +45,7 @@ class FieldClass(StrEnum):
     SYSTEM = "system"  # faults, queues, counters, dead letters without their payload
     RAW = "raw"  # payloads as received
     AUDIT = "audit"
+    FIGURES = "figures"  # counts and shares of a whole site, never of fewer than ten people
 
 
 class Purpose(StrEnum):
@@ -55,6 +56,7 @@ class Purpose(StrEnum):
     OPERATION = "operation"
     ADMINISTRATION = "administration"
     AUDIT = "audit"
+    SUPERVISION = "supervision"
 
 
 GRANTABLE = (  # what a consent row can open to family
@@ -91,6 +93,7 @@ _PURPOSES: Mapping[Role, frozenset[Purpose]] = {
     Role.FAMILY: frozenset({Purpose.FAMILY}),
     Role.OPERATOR: frozenset({Purpose.OPERATION}),
     Role.ADMIN: frozenset({Purpose.ADMINISTRATION, Purpose.AUDIT}),
+    Role.SUPERVISOR: frozenset({Purpose.SUPERVISION}),
     Role.DISPLAY: frozenset({Purpose.CARE}),
 }
 
@@ -135,6 +138,7 @@ _RESIDENT: Mapping[Role, Mapping[FieldClass, frozenset[Action]]] = {
     },
     Role.FAMILY: {},
     Role.ADMIN: {},
+    Role.SUPERVISOR: {},
     Role.DISPLAY: {_F.IDENTITY: frozenset({_R}), _F.VITALS: frozenset({_R}), _F.ALERTS: frozenset({_R}), _F.LOCATION: frozenset({_R})},
 }
 
@@ -163,13 +167,16 @@ _SITE: Mapping[Role, Mapping[FieldClass, frozenset[Action]]] = {
         _F.ALERTS: frozenset({_R, _A}),
         _F.SYSTEM: frozenset({_R, _W}),
         _F.RAW: frozenset({_R}),
+        _F.FIGURES: frozenset({_R, _X}),
     },
     Role.FAMILY: {},
+    Role.SUPERVISOR: {_F.FIGURES: frozenset({_R, _X})},
     Role.ADMIN: {
         _F.REGISTRY: frozenset({_R, _W}),
         _F.STAFF: frozenset({_R, _W}),
         _F.DEVICE: frozenset({_R}),
         _F.SYSTEM: frozenset({_R, _W}),
+        _F.FIGURES: frozenset({_R, _X}),
     },
     Role.DISPLAY: {_F.REGISTRY: frozenset({_R}), _F.STAFF: frozenset({_R}), _F.ALERTS: frozenset({_R}), _F.SYSTEM: frozenset({_R})},
 }
@@ -188,6 +195,7 @@ _WHOLE: Mapping[Role, Mapping[FieldClass, frozenset[Action]]] = {
         _F.RAW: frozenset({_R}),
     },
     Role.FAMILY: {},
+    Role.SUPERVISOR: {},
     Role.ADMIN: {
         _F.REGISTRY: frozenset({_R, _W}),
         _F.STAFF: frozenset({_R, _W}),

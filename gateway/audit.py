@@ -46,6 +46,15 @@ _PAGE = """
     SELECT n, t_ns, actor, role, action, subject, resident, purpose, outcome, detail FROM audit
     WHERE n > ?1 AND (?2 IS NULL OR resident = ?2) AND (?3 IS NULL OR actor = ?3) ORDER BY n LIMIT ?4
 """
+_SEARCH = """
+    SELECT n, t_ns, actor, role, action, subject, resident, purpose, outcome, detail FROM audit
+    WHERE n < :before AND n >= :first AND (:until IS NULL OR t_ns < :until) AND (:actor IS NULL OR actor = :actor)
+        AND (:resident IS NULL OR resident = :resident OR (resident IS NULL AND EXISTS
+            (SELECT 1 FROM json_each(audit.detail, '$.residents') WHERE json_each.value = :resident)))
+        AND (:kind IS NULL OR (:kind = 'read' AND action LIKE 'read.%') OR (:kind = 'act' AND action NOT LIKE 'read.%')
+            OR (:kind = 'refused' AND outcome <> 'allowed') OR (:kind = 'sign_in' AND action LIKE 'user.sign%'))
+    ORDER BY n DESC LIMIT :limit
+"""
 # One row per person, view and quarter of an hour: a page that stays open is a look each minute, and still one visit.
 _LOOKS = """
     SELECT actor, role, action, min(t_ns), max(t_ns) FROM audit
@@ -183,6 +192,26 @@ class Audit:
         """Rows after number `after`, oldest first, at most `PAGE_ROWS`."""
         found = conn.execute(_PAGE, (after, resident, actor, max(0, min(limit, PAGE_ROWS))))
         return [_row(values) for values in found]
+
+    def search(
+        self,
+        conn: apsw.Connection,
+        *,
+        before: int | None,
+        limit: int,
+        actor: str | None,
+        resident: str | None,
+        kind: str | None,
+        from_ns: int | None,
+        until_ns: int | None,
+    ) -> list[AuditRow]:
+        """Rows newest first, beneath number `before`; `kind` is read, act, refused or sign_in."""
+        first = 1 if from_ns is None else _first_since(conn, from_ns)
+        values = {
+            "before": 2**62 if before is None else before, "first": first, "until": until_ns, "actor": actor, "resident": resident,
+            "kind": kind, "limit": max(0, min(limit, PAGE_ROWS)),
+        }  # fmt: skip
+        return [_row(found) for found in conn.execute(_SEARCH, values)]
 
     def looks(self, conn: apsw.Connection, resident: str, *, since_ns: int, limit: int) -> list[LookRow]:
         """Looks at a resident's data that were allowed, also those at a whole wall with this person on it; newest first."""

@@ -39,6 +39,8 @@ class Life:
     site_id: str
     zone_id: str
     origin: int
+    resident_id: str = ""  # to count how many people figures stand for; never said
+    reraised: bool = False  # called again after somebody had owned it
     claimed_ns: int | None = None
     arrived_ns: int | None = None
     resolved_ns: int | None = None
@@ -52,6 +54,7 @@ class Life:
         """One of its events."""
         self.priority = max(self.priority, int(view["priority"]))
         self.folded = self.folded or view["folded_into"] is not None
+        self.reraised = self.reraised or kind == "alert.reraised"
         if kind == "alert.claimed" and self.claimed_ns is None:
             self.claimed_ns = t_ns
         if kind == "alert.arrived" and self.arrived_ns is None:
@@ -98,6 +101,7 @@ def lives(rows: Iterable[tuple[int, str, str, str]], span: Span, origins: frozen
             life = found[subject] = Life(
                 id=subject, raised_ns=t_ns, rule=view["rule"], kind=view["kind"], priority=int(view["priority"]),
                 site_id=view["site_id"] or "", zone_id=view["zone_id"] or "", origin=view["origin"],
+                resident_id=view.get("resident_id") or "",
             )  # fmt: skip
         life.see(kind, t_ns, view)
     for life in found.values():
@@ -255,7 +259,7 @@ def as_csv(found: Mapping[str, Any]) -> str:
     writer.writerow(("site", "figure", "key", "name", "value"))
     for row in [*found["sites"], {"site": "*", **found["total"]}]:
         for figure, key, name, value in _flat(row):
-            writer.writerow([_safe(str(part)) for part in (row["site"], figure, key, name, "" if value is None else value)])
+            writer.writerow([safe(str(part)) for part in (row["site"], figure, key, name, "" if value is None else value)])
     return out.getvalue()
 
 
@@ -274,6 +278,6 @@ def _flat(row: Mapping[str, Any]) -> Iterator[tuple[str, str, str, Any]]:
             yield figure, "", "", value
 
 
-def _safe(cell: str) -> str:
+def safe(cell: str) -> str:
     """A cell that a spreadsheet would take for a formula begins with an apostrophe."""
     return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

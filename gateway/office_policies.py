@@ -43,9 +43,10 @@ async def policy_check(core: Core, args: Mapping[str, Any]) -> list[dict[str, An
     found = []
     for name, row in rows.items():
         try:
-            report = report_json(book.check(book.parse({**row, "id": name}), view, tuple(core.config.channels), now_ns))
+            own = name in view.policies or given is not None
+            report = report_json(book.check(book.parse({**row, "id": name}), view, tuple(core.config.channels), now_ns, own=own))
         except PolicyError as error:
-            report = {"ok": False, "errors": str(error).split("; "), "dead_ends": [], "holes": []}
+            report = {"ok": False, "errors": str(error).split("; "), "dead_ends": [], "holes": [], "unstaffed": []}
         found.append({"policy": name, **report})
     return found
 

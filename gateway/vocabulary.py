@@ -80,6 +80,7 @@ class Role(StrEnum):
     CLINICIAN = "clinician"
     OPERATOR = "operator"
     ADMIN = "admin"
+    SUPERVISOR = "supervisor"  # figures of whole houses, nobody's own data
     DISPLAY = "display"  # a screen on the wall, which shows and does nothing
 
 

@@ -50,6 +50,7 @@ class Report:
     errors: tuple[str, ...]
     dead_ends: tuple[Hole, ...]  # a step that reaches nobody and may not call the desk: an error too
     holes: tuple[Hole, ...]  # a target that is empty at some hour while the step reaches somebody else
+    unstaffed: tuple[str, ...] = ()  # roles that are called and that nobody in the rota has: until then others, or the desk, are called
 
     @property
     def ok(self) -> bool:
@@ -91,19 +92,27 @@ def problems(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     return found
 
 
-def check(policy: Policy, house: House, channels: Collection[str], week_ns: int) -> Report:
-    """Look at every step at every hour of the week that begins at `week_ns`, on each site that the policy is for."""
-    errors = list(_unknown(policy, house, channels))
+def check(policy: Policy, house: House, channels: Collection[str], week_ns: int, *, own: bool = True) -> Report:
+    """Look at every step at every hour of the week that begins at `week_ns`, on each site that the policy is for.
+
+    A role that nobody has is a slip of whoever writes a policy, and forbids saving it. The installation's own policies (`own` False) come
+    before the house has its staff: there it is said as what is to be done, as long as the desk is called instead.
+    """
+    lenient = not own and policy.fallback_to_desk
+    errors = list(_unknown(policy, house, channels, roles=not lenient))
     dead: list[Hole] = []
     holes: list[Hole] = []
     for site_id in [policy.site_id] if policy.site_id is not None else sorted(house.sites):
         if site_id in house.sites:
             for number, step in enumerate(policy.steps):
                 _look(policy, step, number, house, site_id, week_ns, dead, holes)
-    return Report(errors=tuple(errors), dead_ends=tuple(dead[:MAX_HOLES]), holes=tuple(holes[:MAX_HOLES]))
+    called = {target.id for step in policy.steps for target in step.targets if target.kind == "role" and not _known(target, house)}
+    named = tuple(sorted(called)) if lenient else ()
+    holes = [hole for hole in holes if hole.target.removeprefix("role:") not in named]
+    return Report(errors=tuple(errors), dead_ends=tuple(dead[:MAX_HOLES]), holes=tuple(holes[:MAX_HOLES]), unstaffed=named)
 
 
-def _unknown(policy: Policy, house: House, channels: Collection[str]) -> Iterator[str]:
+def _unknown(policy: Policy, house: House, channels: Collection[str], *, roles: bool) -> Iterator[str]:
     if policy.site_id is not None and policy.site_id not in house.sites:
         yield f"site_id: {policy.site_id} is not known"
     zone = None if policy.zone_id is None else house.zones.get(policy.zone_id)
@@ -114,7 +123,7 @@ def _unknown(policy: Policy, house: House, channels: Collection[str]) -> Iterato
             if name not in channels:
                 yield f"steps.{number}.channels: {name} is not configured"
         for target in step.targets:
-            if not _known(target, house):
+            if not _known(target, house) and (roles or target.kind != "role"):
                 yield f"steps.{number}.targets: {target.kind} {target.id} is not known"
     own = {target.kind for target in policy.steps[-1].targets}
     if own == {"contact"} and not policy.fallback_to_desk:

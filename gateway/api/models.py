@@ -260,7 +260,7 @@ class UserBody(Body):
 
     login: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
     name: Line
-    role: Literal["caregiver", "family", "clinician", "operator", "admin"]
+    role: Literal["caregiver", "family", "clinician", "operator", "admin", "supervisor"]
     sites: Annotated[list[SiteRef], Field(max_length=100)] = Field(default_factory=list)
     residents: Annotated[list[Id], Field(max_length=500)] = Field(default_factory=list)
     staff_id: Id | None = None

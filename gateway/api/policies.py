@@ -81,7 +81,8 @@ HANDOVER = _roles("handover", Role.CAREGIVER, Role.CLINICIAN, Role.OPERATOR)
 SILENCES = _roles("silences", Role.CAREGIVER, Role.CLINICIAN)
 TERMINALS = _roles("terminals", Role.OPERATOR, Role.ADMIN)
 HOUSE = _roles("house", Role.OPERATOR, Role.ADMIN)
-FIGURES = _roles("figures", Role.OPERATOR, Role.ADMIN)
+FIGURES = _roles("figures", Role.OPERATOR)  # of any span and zone: who supervises has whole weeks of ten people and more
+SUPERVISION = _roles("supervision", Role.OPERATOR, Role.ADMIN, Role.SUPERVISOR)
 
 
 class RouteWithoutPolicy(RuntimeError):

@@ -10,15 +10,34 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from gateway.api.models_people import CorrectBody, ImportBody, UserChangeBody
-from gateway.api.policies import CONSENT_WRITE, POLICIES_READ, REGISTRY_READ, REGISTRY_WRITE, RESIDENTS_WRITE, USERS, Me, guard
+from gateway.api.policies import (
+    AUDIT,
+    CONSENT_WRITE,
+    POLICIES_READ,
+    REGISTRY_READ,
+    REGISTRY_WRITE,
+    RESIDENTS_WRITE,
+    SUPERVISION,
+    USERS,
+    Me,
+    guard,
+)
 from gateway.api.problems import Problem
 from gateway.api.session import doors_of
+from gateway.query.trail import Asked
 
 router = APIRouter(tags=["people"])
 IdPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
 IdQuery = Annotated[str, Query(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
 Moment = Annotated[int | None, Query(ge=0, le=4_102_444_800_000)]
+Weeks = Annotated[int, Query(ge=1, le=26)]
+Kind = Literal["read", "act", "refused", "sign_in"]
 BOM = "\ufeff"  # spreadsheets take a file without it for another encoding
+
+
+def _table(name: str, text: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(BOM + text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.get("/house/residents", dependencies=[guard(RESIDENTS_WRITE)])
@@ -100,12 +119,61 @@ async def import_tables(request: Request, me: Me, body: ImportBody) -> dict[str,
     return await doors_of(request).commands.people.import_tables(me, files, write=body.write, lang=body.lang)
 
 
+@router.get("/supervision", dependencies=[guard(SUPERVISION)])
+async def supervision(request: Request, me: Me, weeks: Weeks = 8, site: IdQuery | None = None) -> dict[str, Any]:
+    """Figures of whole houses by site and complete week, never of fewer than ten people."""
+    return await doors_of(request).query.supervision.read(me, weeks, site)
+
+
+@router.get("/supervision.csv", dependencies=[guard(SUPERVISION)])
+async def supervision_csv(request: Request, me: Me, weeks: Weeks = 8, site: IdQuery | None = None) -> Response:
+    """The same, one figure per line."""
+    return _table("supervision.csv", await doors_of(request).query.supervision.csv(me, weeks, site))
+
+
+@router.get("/audit/search", dependencies=[guard(AUDIT)])
+async def audit_search(
+    request: Request,
+    me: Me,
+    actor: IdQuery | None = None,
+    resident: IdQuery | None = None,
+    kind: Kind | None = None,
+    from_ms: Moment = None,
+    until_ms: Moment = None,
+    before: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> dict[str, Any]:
+    """Who looked and who changed what, newest first."""
+    asked = Asked(actor=actor, resident=resident, kind=kind, from_ms=from_ms, until_ms=until_ms)
+    return await doors_of(request).query.trail.search(me, asked, before=before, limit=limit)
+
+
+@router.get("/audit/search.csv", dependencies=[guard(AUDIT)])
+async def audit_csv(
+    request: Request,
+    me: Me,
+    actor: IdQuery | None = None,
+    resident: IdQuery | None = None,
+    kind: Kind | None = None,
+    from_ms: Moment = None,
+    until_ms: Moment = None,
+) -> Response:
+    """The same rows as a table, 50,000 at most."""
+    asked = Asked(actor=actor, resident=resident, kind=kind, from_ms=from_ms, until_ms=until_ms)
+    return _table("audit.csv", await doors_of(request).query.trail.csv(me, asked))
+
+
+@router.get("/audit/verify", dependencies=[guard(AUDIT)])
+async def audit_verify(request: Request, me: Me) -> dict[str, Any]:
+    """Whether the chain is whole: no row edited, deleted or cut off."""
+    return await doors_of(request).query.trail.verify(me)
+
+
 @router.get("/house/import/{table}", dependencies=[guard(REGISTRY_WRITE)])
 async def template(request: Request, table: IdPath, lang: Literal["zh", "en"] = "zh") -> Response:
     """An empty table to fill in."""
     text = doors_of(request).commands.people.template(table, lang)
-    headers = {"Content-Disposition": f'attachment; filename="{table}.csv"'}
-    return Response(BOM + text, media_type="text/csv; charset=utf-8", headers=headers)
+    return _table(f"{table}.csv", text)
 
 
 @router.post("/users/{user_id}", dependencies=[guard(USERS)])

@@ -43,7 +43,7 @@ def users_list(context: typer.Context) -> None:
 def users_add(
     context: typer.Context,
     login: Login,
-    role: Annotated[str, typer.Option(help="caregiver, family, clinician, operator or admin")],
+    role: Annotated[str, typer.Option(help="caregiver, family, clinician, operator, admin or supervisor")],
     name: Annotated[str, typer.Option(help="Name shown on screens. 显示名。")] = "",
     site: Annotated[list[str] | None, typer.Option(help="Site id; may be repeated. 机构。")] = None,
     resident: Annotated[list[str] | None, typer.Option(help="Resident id (family); may be repeated. 住户。")] = None,

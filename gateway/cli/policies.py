@@ -101,6 +101,10 @@ def _show_reports(voice: Voice, reports: list[dict[str, Any]]) -> None:
         ("site", "机构", "site"), ("when", "时段", "when"),
     ]  # fmt: skip
     voice.table(rows, columns, empty=("", ""))
+    for role in sorted({role for report in reports for role in report["unstaffed"]}):
+        zh = f"要做的事：排班里还没有“{role}”。在此之前由护理站接听。请在“人员与排班”页面给一位员工排“{role}”班，或修改策略不再呼叫该角色。"
+        en = f"To do: nobody in the rota is {role} yet; until then the desk is called. Enter a shift as {role} on the page"
+        voice.result({}, voice.word(zh, f"{en} Staff and rota, or change the policy so that it calls somebody else."))
 
 
 @policy.command("set")

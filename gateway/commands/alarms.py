@@ -79,7 +79,7 @@ class AlarmCommands:
         try:
             policy = book.parse(raw)
         except PolicyError as error:
-            return {"ok": False, "errors": str(error).split("; "), "dead_ends": [], "holes": []}
+            return {"ok": False, "errors": str(error).split("; "), "dead_ends": [], "holes": [], "unstaffed": []}
         return report_json(book.check(policy, view, self._parts.desk.channels, now_ns))
 
     async def set_policy(self, asker: Asker, policy_id: str, raw: Fields) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class AlarmCommands:
             try:
                 policy = book.parse({**raw, "id": policy_id})
             except PolicyError as error:
-                report = {"ok": False, "errors": str(error).split("; "), "dead_ends": [], "holes": []}
+                report = {"ok": False, "errors": str(error).split("; "), "dead_ends": [], "holes": [], "unstaffed": []}
                 raise Refusal(Kind.INVALID, "policy.invalid", report=report) from error
             report = report_json(book.check(policy, tx.view, self._parts.desk.channels, tx.now_ns))
             if not report["ok"]:

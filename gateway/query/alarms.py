@@ -209,6 +209,7 @@ def report_json(report: book.Report) -> dict[str, Any]:
         "errors": list(report.errors),
         "dead_ends": [plain(asdict(hole)) for hole in report.dead_ends],
         "holes": [plain(asdict(hole)) for hole in report.holes],
+        "unstaffed": list(report.unstaffed),
     }
 
 

@@ -15,6 +15,7 @@ PURPOSES = {
     Role.FAMILY: Purpose.FAMILY,
     Role.OPERATOR: Purpose.OPERATION,
     Role.ADMIN: Purpose.ADMINISTRATION,
+    Role.SUPERVISOR: Purpose.SUPERVISION,
     Role.DISPLAY: Purpose.CARE,
 }
 

@@ -40,6 +40,8 @@ from gateway.query.risk import Risk
 from gateway.query.shape import NS_PER_MS, alert_json, plain
 from gateway.query.sight import Sight
 from gateway.query.visit import Visit
+from gateway.query.supervision import Supervision
+from gateway.query.trail import Trail
 from gateway.query.wall import LatestValues, Present, Tile, tile_json
 from gateway.registry import rota
 from gateway.registry.view import RegistryView
@@ -103,6 +105,8 @@ class Query:
         self.people = People(sight)
         self.machines = Machines(sight)
         self.inbox = Inbox(sight)
+        self.trail = Trail(sight)
+        self.supervision = Supervision(sight)
         self.feed = Feed(parts.events, parts.registry, self._present, parts.clock, self._faults)
 
     @property

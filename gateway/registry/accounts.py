@@ -24,9 +24,11 @@ from gateway.vocabulary import Actor, Role
 
 LANGUAGES = ("zh", "en")
 IDLE_S = {Role.CAREGIVER: 12 * 3600, Role.FAMILY: 24 * 3600, Role.CLINICIAN: 900, Role.OPERATOR: 1800, Role.ADMIN: 900}
+IDLE_S[Role.SUPERVISOR] = 1800
 IDLE_S[Role.DISPLAY] = 400 * 86_400  # a screen on the wall goes on until it is revoked
 _DAY_S = 86400
 LONGEST_S = {Role.CAREGIVER: 7 * _DAY_S, Role.FAMILY: 30 * _DAY_S, Role.CLINICIAN: _DAY_S, Role.OPERATOR: _DAY_S, Role.ADMIN: _DAY_S}
+LONGEST_S[Role.SUPERVISOR] = _DAY_S
 LONGEST_S[Role.DISPLAY] = 400 * _DAY_S
 TOUCH_S = 30  # a session's last use is written at most this often
 SESSIONS_PER_USER = 20  # the oldest ones end

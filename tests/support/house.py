@@ -67,6 +67,7 @@ PEOPLE = {
     "operator": "operator",
     "chief": "operator",
     "admin": "admin",
+    "inspector": "supervisor",
 }
 
 
@@ -172,6 +173,7 @@ class House:
         reach: dict[str, Mapping[str, Any]] = {
             "carer": {"site_ids": ("care",)}, "carer2": {"site_ids": ("care",)}, "doctor": {"site_ids": ("care",)},
             "son": {"resident_ids": ("wang",)}, "operator": {"site_ids": ("care",)}, "chief": {"site_ids": ("*",)}, "admin": {},
+            "inspector": {"site_ids": ("care",)},
         }  # fmt: skip
         for login, role in PEOPLE.items():
             self.accounts.create_sync(

@@ -39,6 +39,7 @@ def twin(subject: Subject, action: Action, scope: Scope | None, what: FieldClass
         Role.CAREGIVER: caregiver_may,
         Role.CLINICIAN: clinician_may,
         Role.OPERATOR: operator_may,
+        Role.SUPERVISOR: supervisor_may,
         Role.DISPLAY: display_may,
     }
     return rules[subject.role](subject, action, scope, what, why)
@@ -83,7 +84,15 @@ def admin_may(subject: Subject, action: Action, scope: Scope, what: FieldClass, 
         return kind_of(scope) == "whole" and action in (A.READ, A.WRITE)
     if what is F.DEVICE:
         return action is A.READ
+    if what is F.FIGURES:
+        return kind_of(scope) == "site" and action in (A.READ, A.EXPORT)
     return what in (F.REGISTRY, F.STAFF, F.SYSTEM) and action in (A.READ, A.WRITE)
+
+
+def supervisor_may(subject: Subject, action: Action, scope: Scope, what: FieldClass, why: Purpose) -> bool:
+    """Supervisors read the figures of their sites, and nothing else."""
+    site = kind_of(scope) == "site" and mine(subject, scope)
+    return why is Purpose.SUPERVISION and what is F.FIGURES and site and action in (A.READ, A.EXPORT)
 
 
 def caregiver_may(subject: Subject, action: Action, scope: Scope, what: FieldClass, why: Purpose) -> bool:
@@ -172,6 +181,8 @@ def operator_may(subject: Subject, action: Action, scope: Scope, what: FieldClas
         return action in (A.READ, A.ACT)
     if what is F.IDENTITY:
         return kind_of(scope) == "site" and action is A.WRITE
+    if what is F.FIGURES:
+        return kind_of(scope) == "site" and action in (A.READ, A.EXPORT)
     return what in (F.REGISTRY, F.STAFF, F.DEVICE, F.SYSTEM) and action in (A.READ, A.WRITE)
 
 

@@ -194,8 +194,13 @@ PASSES: dict[tuple[str, str], frozenset[str]] = {
     ("get", "/api/v1/policies/{policy_id}/versions"): STAFF,
     ("post", "/api/v1/users/{user_id}"): frozenset({"admin"}),
     ("post", "/api/v1/users/{user_id}/reset"): frozenset({"admin"}),
-    ("get", "/api/v1/figures"): OPERATORS | {"admin"},
-    ("get", "/api/v1/figures.csv"): OPERATORS | {"admin"},
+    ("get", "/api/v1/supervision"): OPERATORS | {"admin", "inspector"},
+    ("get", "/api/v1/supervision.csv"): OPERATORS | {"admin", "inspector"},
+    ("get", "/api/v1/audit/search"): frozenset({"admin"}),
+    ("get", "/api/v1/audit/search.csv"): frozenset({"admin"}),
+    ("get", "/api/v1/audit/verify"): frozenset({"admin"}),
+    ("get", "/api/v1/figures"): OPERATORS,
+    ("get", "/api/v1/figures.csv"): OPERATORS,
 }
 
 # All that a screen on the wall may ask for, beside itself and the stream.

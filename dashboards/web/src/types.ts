@@ -5,7 +5,7 @@ export type AlertState = "raised" | "claimed" | "arrived" | "resolved" | "cleare
 export type Action = "claim" | "release" | "arrive" | "resolve" | "support" | "silence" | "unsilence" | "reopen" | "seen" | "note" | "dispatch";
 export const OUTCOMES = ["helped", "false_alarm", "test", "device", "refused", "hospital", "other"] as const;
 export type Outcome = (typeof OUTCOMES)[number];
-export type Role = "caregiver" | "family" | "clinician" | "operator" | "admin" | "display";
+export type Role = "caregiver" | "family" | "clinician" | "operator" | "admin" | "supervisor" | "display";
 export type Params = Record<string, unknown>;
 
 export interface Person {

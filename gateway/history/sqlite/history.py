@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from devices.codes import BY_KEY, QUANTITIES
 from gateway.history.base import Piece
-from gateway.history.sqlite import reader
+from gateway.history.sqlite import counts, reader
 from gateway.history.sqlite.chunks import Points
 from gateway.history.sqlite.reader import Buckets
 from gateway.history.sqlite.schema import told
@@ -148,6 +148,18 @@ class History:
                         device=device, quantity=QUANTITIES[quantity].key, origin=origin,
                         t_ms=found.t_ms, value=found.value, quality=found.quality, mark=found.mark,
                     )  # fmt: skip
+
+    async def told_minutes(self, spans: Sequence[Span], quantity: Callable[[str], str]) -> list[int]:
+        """Per span: minutes in which the device told a value of the quantity that `quantity` names for it; what is on the disk only."""
+
+        def read(conn: apsw.Connection) -> list[int]:
+            return [counts.told_minutes(conn, span.device, quantity(span.device), span.from_ms, span.to_ms) for span in spans]
+
+        return await self._db.read(read)
+
+    async def heard(self, spans: Sequence[Span]) -> list[bool]:
+        """Per span: whether the device told any value of any quantity."""
+        return await self._db.read(lambda conn: [counts.heard(conn, span.device, span.from_ms, span.to_ms) for span in spans])
 
     async def rows(self, device: str, quantity: str | None, from_ns: int, to_ns: int, limit: int = 1_000, after: int = 0) -> list[Row]:
         """Single readings measured in [from, to) with ids beyond `after`, by id; the last two minutes' may still be on their way."""
