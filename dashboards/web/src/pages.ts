@@ -25,7 +25,15 @@ export const PAGES: readonly PageEntry[] = [
   { path: "/backups", word: "ui.page.backups", roles: ["operator", "admin"], load: async () => (await import("./machines/backups")).backupsPage() },
   { path: "/messages", word: "ui.page.messages", roles: ["caregiver", "clinician", "operator"], load: async () => (await import("./messages")).messagesPage() },
   { path: "/terminals", word: "ui.page.terminals", roles: ["operator", "admin"], load: async () => (await import("./terminals")).terminalsPage() },
-  { path: "/account", word: "ui.page.account", roles: ["caregiver", "clinician", "family", "operator", "admin"], load: async () => (await import("./account")).accountPage() },
+  { path: "/account", word: "ui.page.account", roles: ["caregiver", "clinician", "family", "operator", "admin", "supervisor"], load: async () => (await import("./account")).accountPage() },
+  { path: "/residents", word: "ui.page.residents", roles: ["operator"], load: async () => (await import("./people/residents")).residentsPage() },
+  { path: "/places", word: "ui.page.places", roles: ["operator", "admin"], load: async () => (await import("./people/places")).placesPage() },
+  { path: "/staff", word: "ui.page.staff", roles: ["operator", "admin"], load: async () => (await import("./people/staff")).staffPage() },
+  { path: "/policies", word: "ui.page.policies", roles: ["operator", "admin"], load: async () => (await import("./people/policies")).policiesPage() },
+  { path: "/consents", word: "ui.page.consents", roles: ["operator"], load: async () => (await import("./people/consents")).consentsPage() },
+  { path: "/users", word: "ui.page.users", roles: ["admin"], load: async () => (await import("./people/users")).usersPage() },
+  { path: "/audit", word: "ui.page.audit", roles: ["admin"], load: async () => (await import("./people/audit")).auditPage() },
+  { path: "/supervision", word: "ui.page.supervision", roles: ["operator", "admin", "supervisor"], load: async () => (await import("./people/supervision")).supervisionPage() },
   { path: "/styleguide", word: "ui.page.styleguide", roles: ["caregiver", "clinician", "family", "operator", "admin"], aside: true, load: async () => (await import("./styleguide")).styleguidePage() },
 ];
 
@@ -36,5 +44,5 @@ export function mayOpen(who: Me): PageEntry[] {
 // Where "/" leads: the page that fits the person and the screen.
 export function homeOf(who: Me): string {
   if (who.role === "caregiver") return who.sites.length === 0 ? "/house" : innerWidth < 800 ? "/phone" : "/wall";
-  return { clinician: "/clinic", family: "/family", operator: "/house", admin: "/house", display: "/wall" }[who.role];
+  return { clinician: "/clinic", family: "/family", operator: "/house", admin: "/house", display: "/wall", supervisor: "/supervision" }[who.role];
 }
