@@ -39,9 +39,9 @@ from gateway.query.refusal import Unavailable
 from gateway.query.risk import Risk
 from gateway.query.shape import NS_PER_MS, alert_json, plain
 from gateway.query.sight import Sight
-from gateway.query.visit import Visit
 from gateway.query.supervision import Supervision
 from gateway.query.trail import Trail
+from gateway.query.visit import Visit
 from gateway.query.wall import LatestValues, Present, Tile, tile_json
 from gateway.registry import rota
 from gateway.registry.view import RegistryView
