@@ -240,6 +240,7 @@ def test_the_wall_weighs_no_more_than_sixty_kilobytes(screens: Screens, live_war
     screen.page.locator("[data-bed]").first.wait_for(timeout=6000)
     worker = gzip.compress(b"".join(path.read_bytes() for path in worker_files()), 9)  # a worker's own fetch is not seen by the page
     total = sum(fetched.values()) + len(worker)
+    print({url.rpartition("/")[2]: size for url, size in fetched.items()})
     print(f"the wall in {lang}: {total / 1024:.1f} KB in {len(fetched) + 1} files")
     assert len(fetched) >= 4
     assert total <= WALL_LIMIT_BYTES

@@ -61,6 +61,11 @@ export async function setLang(next: Lang, keep = true): Promise<void> {
   lang.value = next;
 }
 
+// What a parameter may be called; most are names and times that no file has, and nothing is fetched for them.
+function known(key: string): string | undefined {
+  return held.value >= 0 ? words[lang.value][key] : undefined;
+}
+
 function look(key: string): string | undefined {
   const now = held.value >= 0 ? lang.value : "zh";
   const found = words[now][key];
@@ -96,7 +101,7 @@ export function fill(text: string, params: Params): string {
     const value = params[name];
     if (value === undefined || value === null) return look("value.none") ?? "";
     if (typeof value === "number") return figure(value);
-    return look(`${name.replace(/[23]$/, "")}.${String(value)}`) ?? String(value);
+    return known(`${name.replace(/[23]$/, "")}.${String(value)}`) ?? String(value);
   });
 }
 
