@@ -69,7 +69,7 @@ function known(key: string): string | undefined {
 function look(key: string): string | undefined {
   const now = held.value >= 0 ? lang.value : "zh";
   const found = words[now][key];
-  if (found === undefined && !coming.has(`${now}.rest`)) bring(now, "rest").catch(() => undefined); // the code stands there meanwhile
+  if (found === undefined && arrived.has(`${now}.core`) && !coming.has(`${now}.rest`)) bring(now, "rest").catch(() => undefined); // the code stands there meanwhile
   return found;
 }
 
