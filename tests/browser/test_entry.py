@@ -70,7 +70,7 @@ def test_a_caregiver_signs_in_with_gloves_on_a_phone_of_the_house(screens: Scree
     expect(phone.page.locator("body")).to_contain_text("梅护士", timeout=6000)
     revoke(screens, "三楼手机")
     phone.page.goto(f"{screens.ward.url}/phone")
-    phone.page.wait_for_url("**/login", timeout=6000)
+    phone.page.wait_for_url(re.compile("/login"), timeout=6000)
     expect(phone.page.locator("[name=password]")).to_be_visible()
 
 
@@ -83,7 +83,7 @@ def test_a_display_shows_and_offers_nothing_to_press(screens: Screens) -> None:
     assert display.page.locator("[data-act], [data-silence], [data-outcome]").count() == 0
     assert display.page.locator("[data-bed]").count() > 0
     revoke(screens, "大屏")
-    display.page.wait_for_url("**/login", timeout=15_000)  # the stream ends by itself
+    display.page.wait_for_url(re.compile("/login"), timeout=15_000)  # the stream ends by itself
     resolve_all(screens.ward)
 
 

@@ -13,11 +13,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from gateway.control import ask, socket_path
 from tests.browser.screens import ARGUMENTS, PHONE, WALL
 from tests.browser.wards import CADENCE, Feeder, Ward, seed
 from tests.support import need
 from tests.support.mqtt_wire import free_port
-from tests.support.running import Gateway, ask, ladder, socket_path, toml
+from tests.support.running import Gateway, ladder, toml
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
 HOUSE, FAMILY = "ward.lan", "family.lan"
