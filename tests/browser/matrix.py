@@ -22,7 +22,7 @@ REVIEWED = Path(__file__).with_name("contrast_reviewed.json")  # page -> kinds o
 PERSON = {"caregiver": "mei", "clinician": "doc", "family": "niece", "operator": "chief", "admin": "root"}
 SIGNED_OUT = ("/login", "/terminal")
 # What a page shows by its address only: without one of these an important part of it would never be looked at.
-DEEPER = {"/clinic": ("?resident=wang",)}
+DEEPER = {"/clinic": ("?resident=wang",), "/residents": ("?id=wang",), "/consents": ("?resident=wang",)}
 # What the browser itself writes when the server says no, where that is the right answer in this ward.
 EXPECTED = {"/pair": "409 (Conflict)"}  # it has no Bluetooth
 LANGS, SIZES, LOOKS = ("zh", "en"), (WALL, PHONE), ("normal", "elder", "dark")
