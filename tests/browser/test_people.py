@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FilePayload, Locator, Page, expect
 
 from tests.browser.screens import PHONE, Screens
 
@@ -82,11 +82,11 @@ def test_tables_are_rehearsed_and_nothing_is_written_before_all_rows_can_be(scre
     page.click("[data-do=import]")
     dialog = page.get_by_role("dialog")
     bad = "站点,编号,床号\r\n没有,X1,9-01\r\n".encode("gb18030")  # as spreadsheets here write it
-    dialog.locator("input[type=file]").set_input_files([{"name": "床位.csv", "mimeType": "text/csv", "buffer": bad}])
+    dialog.locator("input[type=file]").set_input_files([FilePayload(name="床位.csv", mimeType="text/csv", buffer=bad)])
     expect(dialog.locator("[data-import=errors]")).to_contain_text("第 2 行")
     expect(dialog.locator("[data-do=write]")).to_be_disabled()
     staff = "姓名,编号,岗位\r\n表格员工,T-9,cleaner\r\n".encode()
-    dialog.locator("input[type=file]").set_input_files([{"name": "员工.csv", "mimeType": "text/csv", "buffer": staff}])
+    dialog.locator("input[type=file]").set_input_files([FilePayload(name="员工.csv", mimeType="text/csv", buffer=staff)])
     expect(dialog.locator("[data-import=ok]")).to_contain_text("员工：新增 1")
     assert "表格员工" not in staff_of(screens)
     dialog.locator("[data-do=write]").click()
