@@ -36,6 +36,7 @@ LOUD = (
 )
 NAMES = {NAME, BED, "陈女士", "周医生", "梅护士"}
 SEEN_ALL = {"summary", "vitals", "alerts", "looks"}
+PICTURES = 6  # heart, oxygen, breathing, temperature, blood pressure, sleep
 
 
 def told(ward: Ward, login: str) -> Any:
@@ -50,12 +51,12 @@ def state(page: Page, word: str, within_s: float = 25) -> None:
     expect(page.locator("[data-state]")).to_have_attribute("data-state", word, timeout=within_s * 1000)
 
 
-def test_calm_words_large_letters_and_only_what_was_consented_to(past_screens: Screens) -> None:
+def test_check_27_calm_words_and_large_letters(past_screens: Screens) -> None:
     screen = past_screens.open("daughter", "/", PHONE, bypass_csp=True)
     page = screen.page
-    expect(page.locator("h1")).to_have_text(NAME)
+    expect(page.locator(".who")).to_have_text(NAME)
     state(page, "steady")
-    expect(page.locator("[data-week]")).to_have_count(7)
+    expect(page.locator("[data-week]")).to_have_count(PICTURES)
     assert {"as_usual"} <= {row.get_attribute("data-compared") for row in page.locator("[data-week]").all()}
     assert loud(page.locator("body").inner_text()) == []
     document = told(past_screens.ward, "daughter")
@@ -64,7 +65,7 @@ def test_calm_words_large_letters_and_only_what_was_consented_to(past_screens: S
     assert loud(json.dumps(document, ensure_ascii=False)) == []
     sizes = page.evaluate("sel => [...document.querySelectorAll(sel)].map(e => parseFloat(getComputedStyle(e).fontSize))", "main *")
     assert min(sizes) >= 18
-    assert page.locator("h1").evaluate("e => parseFloat(getComputedStyle(e).fontSize)") >= 30
+    assert page.locator(".who").evaluate("e => parseFloat(getComputedStyle(e).fontSize)") >= 30
     assert page.locator(".how").evaluate("e => parseFloat(getComputedStyle(e).fontSize)") >= 30
     for button in page.get_by_role("button").all():
         box = button.bounding_box()
@@ -78,7 +79,7 @@ def test_calm_words_large_letters_and_only_what_was_consented_to(past_screens: S
 @pytest.mark.parametrize(("size", "lang"), [(PHONE, "zh"), (WALL, "zh"), (PHONE, "en"), (WALL, "en")])
 def test_accessible_in_both_languages(past_screens: Screens, size: tuple[int, int], lang: str) -> None:
     screen = past_screens.open("daughter", f"/family?lang={lang}", size, lang, bypass_csp=True)
-    expect(screen.page.locator("[data-week]")).to_have_count(7)
+    expect(screen.page.locator("[data-week]")).to_have_count(PICTURES)
     assert screen.violations() == []
     if lang == "en":
         assert foreign_words(screen.page.locator("main").inner_text(), NAMES | {"中文"}) == set()
@@ -87,7 +88,7 @@ def test_accessible_in_both_languages(past_screens: Screens, size: tuple[int, in
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_days_of_the_week_stand_where_they_were(past_screens: Screens, lang: str) -> None:
     screen = past_screens.open("daughter", f"/family?lang={lang}", PHONE, lang, bypass_csp=True)
-    expect(screen.page.locator("[data-week]")).to_have_count(7)
+    expect(screen.page.locator("[data-week]")).to_have_count(PICTURES)
     week = told(past_screens.ward, "daughter")["week"][0]
     shown = screen.page.locator(f"[data-week={week['quantity']}] .days span").evaluate_all(
         "list => list.map(e => [parseFloat(e.style.left), e.textContent])"
@@ -104,13 +105,13 @@ def test_days_of_the_week_stand_where_they_were(past_screens: Screens, lang: str
     assert len({name for _, name in shown}) == 7
 
 
-def test_out_of_scope_is_neither_in_the_page_nor_in_the_answer(past_screens: Screens) -> None:
+def test_check_25_out_of_scope_is_neither_in_the_page_nor_in_the_answer(past_screens: Screens) -> None:
     past_screens.expected += ["404"]
     document = told(past_screens.ward, "cousin")
-    assert document.keys() == {"t_ms", "tz", "resident", "scope", "state", "contact_ms", "missing"}
+    assert document.keys() == {"t_ms", "tz", "resident", "scope", "desk", "state", "contact_ms", "missing"}
     page = past_screens.open("cousin", "/", PHONE).page
     state(page, "steady")
-    assert page.locator("[data-part]").evaluate_all("list => list.map(e => e.dataset.part)") == ["scope"]
+    assert page.locator("[data-part]").evaluate_all("list => list.map(e => e.dataset.part)") == ["desk", "scope"]
     for path in (f"/family/{'wang'}", f"/residents/{WHO}/looks", f"/residents/{'wang'}"):
         assert past_screens.ward.person("cousin").client.get(f"/api/v1{path}").status_code == 404
     empty = past_screens.open("kin", "/", PHONE, bypass_csp=True)
@@ -135,7 +136,7 @@ def test_how_care_handles_a_call_in_calm_words(past_screens: Screens) -> None:
     assert loud(json.dumps({key: value for key, value in told(ward, "daughter").items() if key != "scope"})) == []
 
 
-def test_a_lost_connection_is_said_and_a_withdrawal_empties_the_page_within_five_seconds(past_screens: Screens) -> None:
+def test_check_26_a_lost_connection_is_said_and_a_withdrawal_empties_the_page_within_five_seconds(past_screens: Screens) -> None:
     past_screens.expected += ["404", "ERR_FAILED", "Failed to load"]
     ward = past_screens.ward
     page = past_screens.open("cousin", "/", PHONE).page
