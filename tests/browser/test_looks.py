@@ -11,6 +11,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.browser.screens import PHONE, WALL, Screen, Screens, foreign_words, resolve_all
 from tests.browser.wards import PEOPLE, RESIDENTS, Ward
+from tests.support.running import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(60)]
 NAMES = {name for _, name, _ in RESIDENTS} | {bed for _, _, bed in RESIDENTS} | {name for _, name, _ in PEOPLE} | {
@@ -24,6 +25,7 @@ def busy_ward(live_ward: Ward) -> Iterator[None]:
     for who, kind in (("wang", "fall"), ("long", "sos"), ("chen", "pull_cord"), ("li", "sos"), ("zhang", "sos")):
         live_ward.call(who, kind)
     live_ward.heat("liu")
+    until("all alerts are there", lambda: {"li", "zhang", "liu"} <= {one["resident_id"] for one in mei.get("/alerts")["alerts"]}, 20)
     of = {alert["resident_id"]: alert["id"] for alert in mei.get("/alerts")["alerts"]}
     mei.act(of["li"], "claim")
     mei.act(of["zhang"], "arrive")
