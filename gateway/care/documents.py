@@ -1,7 +1,7 @@
 """Documents of residents (results of examinations ...): a row in the store, the bytes in a file of the data folder under the row's id.
 
 The kind of a file is found in its bytes, never in its name. A file is on the disk before its row says so; a withdrawal keeps the row with
-its reason and removes the bytes, here at once and in the copy beside the backups with the next one.
+its reason and removes the bytes. `mirror` and `bring_back` are for a copy of the files beside the backups.
 """
 
 from __future__ import annotations

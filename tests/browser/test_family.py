@@ -34,7 +34,7 @@ LOUD = (
     "critical",
     "abnormal",
 )
-NAMES = {NAME, BED, "陈女士", "周医生", "梅护士"}
+NAMES = {NAME, BED, "安和养老院", "陈女士", "周医生", "梅护士"}
 SEEN_ALL = {"summary", "vitals", "alerts", "looks"}
 PICTURES = 6  # heart, oxygen, breathing, temperature, blood pressure, sleep
 
@@ -132,7 +132,7 @@ def test_how_care_handles_a_call_in_calm_words(past_screens: Screens) -> None:
     assert loud(page.locator("body").inner_text()) == []
     carer.act(alert_id, "arrive")
     carer.act(alert_id, "resolve", outcome="helped")
-    expect(page.locator("[data-part=handling]")).to_contain_text("已处理好", timeout=25_000)
+    expect(page.locator("[data-part=handling]")).to_contain_text("已结束。已有人到场帮助。", timeout=25_000)
     assert loud(json.dumps({key: value for key, value in told(ward, "daughter").items() if key != "scope"})) == []
 
 

@@ -67,8 +67,9 @@ export function dayMarks(span: Span, tz: string): { left: number; name: string }
   const left = (ms: number) => ((ms - span.from_ms) / (span.to_ms - span.from_ms)) * 100;
   const middays: number[] = [];
   for (let ms = Math.ceil(span.from_ms / HOUR_MS) * HOUR_MS; ms < span.to_ms; ms += HOUR_MS) if (hour(ms) === 12) middays.push(ms);
-  const marks = middays.map((ms) => ({ left: left(ms), name: format.format(ms) })).filter((mark) => mark.left > 4 && mark.left < 96);
-  if (span.to_ms - (middays.at(-1) ?? 0) > 20 * HOUR_MS) marks.push({ left: 96, name: format.format(span.to_ms) });
+  const early = span.to_ms - (middays.at(-1) ?? 0) > 20 * HOUR_MS; // today's midday is still far: its name stands at the edge
+  const marks = middays.map((ms) => ({ left: Math.min(left(ms), 96), name: format.format(ms) })).filter((mark) => mark.left > (early ? 4 : 2));
+  if (early) marks.push({ left: 96, name: format.format(span.to_ms) });
   return marks;
 }
 
