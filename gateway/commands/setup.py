@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from typing import Any, TypeVar
 
 import segno
@@ -166,8 +167,9 @@ class SetupCommands:
         """The QR code for the device's label, SVG: it leads to the device's page."""
         must_device(asker, self._registry.view, device_id, self._clock.now_ns())
         code = segno.make(f"{url}/devices?device={device_id}", error="m", micro=False)
-        svg: str = code.svg_inline(scale=LABEL_SCALE, border=4, dark="#000", light="#fff", omitsize=True)
-        return svg.encode()
+        out = BytesIO()
+        code.save(out, kind="svg", xmldecl=False, nl=False, scale=LABEL_SCALE, border=4, dark="#000", light="#fff")
+        return out.getvalue()
 
     # --- may they
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from devices.codes import BY_KEY, QUANTITIES, Kind
+from devices.codes import QUANTITIES, Kind
 from devices.model import Quality
 from gateway import deadletter
 from gateway.access import Action, FieldClass
@@ -17,13 +17,14 @@ from gateway.query.lists import device_rows
 from gateway.query.refusal import Unavailable
 from gateway.query.shape import ms, plain
 from gateway.query.sight import Sight
-from gateway.readings import FrameRow, Mark, StoredBlock
+from gateway.readings import FrameRow, Mark, ReadingBlock, StoredBlock
 from gateway.registry.view import Binding
 
 MESSAGES = 8  # of a device, newest first
 VALUES = 20  # shown of one message
 HEX_BYTES = 256
 SECRET = ("key", "token", "secret", "password", "pin")
+MACHINE = ("battery", "rssi", "online")  # says how the device is, and nothing of a person
 DAY_NS = 24 * 3600 * 1_000_000_000
 READINGS = tuple(row.key for row in QUANTITIES if row.kind in (Kind.CONTINUOUS, Kind.SPOT, Kind.STATUS))
 
@@ -87,19 +88,20 @@ class Machines:
         return found
 
     def values_since(self, device_id: str, since_ns: int) -> list[dict[str, Any]]:
-        """The newest value of each quantity that came in since then, with whether it can be right; the caller has asked who may."""
-        latest, found = self._sight.parts.latest(), []
-        for key in READINGS:
-            last: Any = latest.last(device_id, key)
-            if last is None or last.received_ns < since_ns:
+        """The newest value of each quantity that came in since then, records of its memory too; the caller has asked who may."""
+        found: dict[int, tuple[ReadingBlock, int]] = {}
+        for block in reversed(self._sight.parts.recent() if self._sight.parts.recent is not None else ()):
+            readings = block.readings
+            if readings is None or device_id not in readings.devices:
                 continue
-            row = BY_KEY[key]
-            value = None if math.isnan(last.value) else last.value
-            found.append({
-                "quantity": key, "unit": row.ucum, "value": value, "t_ms": ms(last.t_ns), "received_ms": ms(last.received_ns),
-                "plausible": value is not None and row.low <= value <= row.high,
-            })  # fmt: skip
-        return found
+            if max(frame.t_received_ns for frame in readings.frames) < since_ns:
+                break
+            own = readings.devices.index(device_id)
+            for at in np.flatnonzero((readings.device == own) & (readings.t_received_ns >= since_ns))[::-1]:
+                known = found.get(int(readings.quantity[at]))
+                if known is None or (known[0] is readings and readings.t_measured_ns[at] > readings.t_measured_ns[known[1]]):
+                    found[int(readings.quantity[at])] = (readings, int(at))
+        return [_first(readings, at) for quantity, (readings, at) in sorted(found.items()) if QUANTITIES[quantity].key in READINGS]
 
     # --- the house
 
@@ -134,18 +136,30 @@ def _is_secret(key: str) -> bool:
     return any(word in key.lower() for word in SECRET)
 
 
+def _value(readings: ReadingBlock, at: int, values: bool) -> dict[str, Any]:
+    row = QUANTITIES[int(readings.quantity[at])]
+    return {
+        "quantity": row.key, "unit": row.ucum, "value": plain(float(readings.value[at])) if values or row.key in MACHINE else None,
+        "t_ms": ms(int(readings.t_measured_ns[at])),
+        "quality": [flag.name.lower() for flag in Quality if flag & int(readings.quality[at]) and flag.name],
+        "marks": [flag.name.lower() for flag in Mark if flag & int(readings.mark[at]) and flag.name],
+    }  # fmt: skip
+
+
+def _first(readings: ReadingBlock, at: int) -> dict[str, Any]:
+    """A value with whether it can be right."""
+    row, number = QUANTITIES[int(readings.quantity[at])], float(readings.value[at])
+    told = math.isfinite(number)
+    return {
+        "quantity": row.key, "unit": row.ucum, "value": number if told else None, "t_ms": ms(int(readings.t_measured_ns[at])),
+        "received_ms": ms(int(readings.t_received_ns[at])), "plausible": told and row.low <= number <= row.high,
+    }  # fmt: skip
+
+
 def _message(block: StoredBlock, number: int, frame: FrameRow, *, values: bool, raw: bool) -> dict[str, Any]:
     readings = block.readings
     rows = np.flatnonzero(readings.frame == number) if readings is not None else np.array([], dtype=np.int64)
-    shown = [] if readings is None else [
-        {
-            "quantity": QUANTITIES[int(readings.quantity[row])].key, "unit": QUANTITIES[int(readings.quantity[row])].ucum,
-            "value": plain(float(readings.value[row])) if values else None, "t_ms": ms(int(readings.t_measured_ns[row])),
-            "quality": [flag.name.lower() for flag in Quality if flag & int(readings.quality[row]) and flag.name],
-            "marks": [flag.name.lower() for flag in Mark if flag & int(readings.mark[row]) and flag.name],
-        }
-        for row in rows[:VALUES]
-    ]  # fmt: skip
+    shown = [] if readings is None else [_value(readings, int(row), values) for row in rows[:VALUES]]
     return {
         "t_ms": ms(frame.t_received_ns), "channel": frame.channel, "topic": frame.topic, "bytes": len(frame.payload),
         "hex": frame.payload[:HEX_BYTES].hex() if raw else None, "values": shown, "count": len(rows), "hidden": not values,

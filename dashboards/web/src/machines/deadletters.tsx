@@ -60,7 +60,7 @@ function Reason({ reason, count, ever, raw, onChange }: { reason: string; count:
     }
   };
   return (
-    <Card title={<>{why(reason)} <span class="count">{count}</span></>} id={reason} tools={raw && <Button data-retry-all busy={busy.value} onClick={() => void retry()}>{w("letters.retry_all", { n: count })}</Button>}>
+    <Card title={<>{why(reason)} <span class="how-many">{count}</span></>} id={reason} tools={raw && <Button data-retry-all busy={busy.value} onClick={() => void retry()}>{w("letters.retry_all", { n: count })}</Button>}>
       <p class="fine"><code>{reason}</code>{ever > count && ` · ${w("letters.ever", { n: ever })}`}</p>
       <Button tone="plain" aria-expanded={open.value} data-open onClick={() => (open.value = !open.value)}>{open.value ? w("letters.close") : w("letters.open")}</Button>
       {open.value && <Show of={some}>{({ letters }) => <ul class="plain-list">{letters.map((one) => <One key={one.id} letter={one} raw={raw} onChange={() => { some.reload(); onChange(); }} />)}</ul>}</Show>}

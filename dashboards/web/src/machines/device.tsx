@@ -33,7 +33,7 @@ function How({ row }: { row: DeviceRow }) {
   const heard = per_h !== null && expected_per_h !== null ? w("device.heard", { got: Math.round(per_h), expected: Math.round(expected_per_h) }) : messages_per_h === null ? t("value.none") : w("device.messages", { n: Math.round(messages_per_h) });
   return (
     <Card title={w("device.how")} id="how">
-      <p class="row"><StateDot state={row.availability.state} /><NeedPills needs={row.needs} /></p>
+      <p class="row"><StateDot state={row.availability.state} /><NeedPills needs={row.needs} state={row.availability.state} /></p>
       <Facts
         rows={[
           [w("devices.seen"), row.last_seen_ms === null ? w("devices.never") : `${ago(now.value - row.last_seen_ms)} · ${when(row.last_seen_ms)}`],
@@ -54,7 +54,7 @@ function Said({ one }: { one: Message }) {
     <li>
       <p><b>{when(one.t_ms)}</b> <span class="fine">{one.channel} · {one.topic} · {w("device.bytes", { n: one.bytes })}</span></p>
       {one.values.length === 0 ? <p class="fine">{w("device.no_values")}</p> : (
-        <p>{one.values.map((v, i) => <span key={i} class="said-value">{quantityWord(v.quantity)} {one.hidden ? "•••" : figures(v.value, v.unit)}{v.quality.concat(v.marks).map((word) => ` (${wCode("mark", word)})`).join("")}</span>)}{one.count > one.values.length && ` +${one.count - one.values.length}`}</p>
+        <p>{one.values.map((v, i) => <span key={i} class="said-value">{quantityWord(v.quantity)} {one.hidden && v.value === null ? "•••" : figures(v.value, v.unit)}{v.quality.concat(v.marks).map((word) => ` (${wCode("mark", word)})`).join("")}</span>)}{one.count > one.values.length && ` +${one.count - one.values.length}`}</p>
       )}
       {one.hex !== null && <details><summary>{w("device.hex")}</summary><code class="hex">{one.hex.replace(/(..)(?=.)/g, "$1 ")}</code></details>}
     </li>
@@ -66,7 +66,7 @@ function Owner({ one, current }: { one: Whose; current: boolean }) {
   return <li data-binding={one.id} data-current={current}><b>{name || w("devices.nowhere")}</b> <span class="fine">{w("device.since", { at: when(one.from_ms) })}{one.to_ms != null && ` – ${when(one.to_ms)}`}</span></li>;
 }
 
-const KNOWN: readonly string[] = ["manufacturer", "model", "serial", "firmware", "hardware", "software", "ble_address", "ble_name", "ble_bond", "ble_kind", "body_location", "walk_dbm", "utc_offset_s"];
+const KNOWN: readonly string[] = ["manufacturer", "model", "serial", "firmware", "hardware", "software", "ble_address", "ble_name", "body_location", "walk_dbm"];
 
 function Known({ detail }: { detail: Detail }) {
   const facts = Object.entries(detail.device.facts).filter(([key]) => KNOWN.includes(key));
@@ -132,7 +132,7 @@ export function DevicePage({ id }: { id: string }) {
                 </Card>
                 <Card title={w("device.last")} id="messages" foot={w("device.last_foot")}>
                   {found.messages.length === 0 ? <p>{w("device.nothing_lately")}</p> : <ul class="plain-list">{found.messages.map((one, i) => <Said key={i} one={one} />)}</ul>}
-                  {found.messages.some((one) => one.hidden) && <p class="fine">{w("device.hidden")}</p>}
+                  {found.messages.some((one) => one.hidden && one.values.some((v) => v.value === null)) && <p class="fine">{w("device.hidden")}</p>}
                 </Card>
               </div>
             </>

@@ -32,8 +32,8 @@ function rate(row: DeviceRow): string {
 
 function columns(names: Names): Column<DeviceRow>[] {
   return [
-    { id: "device", head: w("devices.device"), sort: (r) => r.id, cell: (r) => <><a class="strong" href={`/devices?device=${encodeURIComponent(r.id)}`}>{r.id}</a><span class="fine">{[kindWord(r.kind), r.model].filter(Boolean).join(" · ")}</span></> },
-    { id: "state", head: w("devices.state"), sort: (r) => STATES.indexOf(r.availability.state), cell: (r) => <><StateDot state={r.availability.state} /><NeedPills needs={r.needs} /></> },
+    { id: "device", head: w("devices.device"), sort: (r) => r.id, cell: (r) => <><a class="strong" href={`/devices?device=${encodeURIComponent(r.id)}`}>{r.id}</a><span class="fine">{[r.kind === "" && r.model !== "" ? "" : kindWord(r.kind), r.model].filter(Boolean).join(" · ")}</span></> },
+    { id: "state", head: w("devices.state"), sort: (r) => STATES.indexOf(r.availability.state), cell: (r) => <><StateDot state={r.availability.state} /><NeedPills needs={r.needs} state={r.availability.state} /></> },
     { id: "whose", head: w("devices.whose"), sort: (r) => r.place?.label ?? "", cell: (r) => (r.resident_id === null ? (r.place === null ? <em>{w("devices.nobody")}</em> : r.place.label) : `${names.residents.get(r.resident_id) ?? ""} ${r.place?.label ?? ""}`.trim()) },
     { id: "seen", head: w("devices.seen"), sort: (r) => -(r.last_seen_ms ?? 0), cell: (r) => (r.last_seen_ms === null ? w("devices.never") : ago(now.value - r.last_seen_ms)) },
     { id: "battery", head: w("devices.battery"), sort: (r) => r.battery.days_left ?? r.battery.percent ?? 1e6, cell: (r) => <Battery of={r.battery} /> },

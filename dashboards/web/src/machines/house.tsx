@@ -38,7 +38,7 @@ function ofHouse(house: House): Duty[] {
 }
 
 function Line({ duty }: { duty: Duty }) {
-  const inside = <>{duty.count !== null && <b class="count">{duty.count}</b>}<span>{duty.text}</span></>;
+  const inside = <>{duty.count !== null && <b class="how-many">{duty.count}</b>}<span>{duty.text}</span></>;
   return <li data-duty={duty.id}>{duty.href === null ? <div class="duty">{inside}</div> : <a class="duty" href={duty.href}>{inside}<span class="go" aria-hidden="true">›</span></a>}</li>;
 }
 

@@ -31,7 +31,7 @@ function Row({ one, onChange }: { one: Stranger; onChange: () => void }) {
     <li class="card" data-device={one.id}>
       <div>
         <h2>{one.id}</h2>
-        <p class="fine">{[kindWord(one.kind), one.model, one.quantities.map(quantityWord).join(" · "), one.first_seen_ms === null ? "" : w("inbox.since", { age: ago(now.value - one.first_seen_ms) })].filter(Boolean).join(" · ")}</p>
+        <p class="fine">{[one.kind === "" && one.model !== "" ? "" : kindWord(one.kind), one.model, one.quantities.map(quantityWord).join(" · "), one.first_seen_ms === null ? "" : w("inbox.since", { age: ago(now.value - one.first_seen_ms) })].filter(Boolean).join(" · ")}</p>
         {(one.suggestions ?? []).map((s) => <p key={s.resident_id} class="need">{s.why}</p>)}
       </div>
       <p class="row">

@@ -26,8 +26,9 @@ export function StateDot({ state }: { state: string }) {
   return <span class={`dot ${state}`} data-state={state}><svg viewBox="0 0 16 16" aria-hidden="true">{SHAPES[state] ?? SHAPES.unknown}</svg><b>{wCode("state", state)}</b></span>;
 }
 
-export function NeedPills({ needs }: { needs: readonly Need[] }) {
-  return <>{needs.map((need) => <span key={need} class="need" data-need={need}>{wCode("need", need)}</span>)}</>;
+// A need that the state has said already is not said again.
+export function NeedPills({ needs, state = "" }: { needs: readonly Need[]; state?: string }) {
+  return <>{needs.filter((need) => wCode("need", need) !== wCode("state", state)).map((need) => <span key={need} class="need" data-need={need}>{wCode("need", need)}</span>)}</>;
 }
 
 export function strength(dbm: number | null): "good" | "fair" | "weak" | "none" {
