@@ -96,4 +96,4 @@ def workshop() -> Iterator[Workshop]:
         finally:
             gateway.close()
             simulator.terminate()
-            simulator.wait(15)
+            simulator.communicate(timeout=15)  # closes its pipes too
