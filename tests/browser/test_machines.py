@@ -194,6 +194,7 @@ def test_who_may_not_is_told_so(desk: Screens) -> None:
 PAGES = ("/house", "/devices", "/devices?device=cuff-old", "/pair", "/inbox", "/deadletters", "/backups")
 
 
+@pytest.mark.slow  # the pages without a room of devices are measured in every look with all the others
 @pytest.mark.parametrize(("size", "lang"), [(WALL, "en"), (PHONE, "zh")])
 def test_check_18_axe_finds_nothing_on_the_installers_pages(desk: Screens, size: tuple[int, int], lang: str) -> None:
     for path in PAGES:
