@@ -40,7 +40,8 @@ def furnish(tx: Tx, since_ns: int) -> None:
     bindings.set_device(tx, f"band-{WHO}", kind="wearable", quantities=expected, cadence_s=dict.fromkeys(CURVES, 900.0))
     bindings.set_device(tx, f"cuff-{WHO}", kind="cuff", quantities=("sbp", "dbp"))
     bindings.set_device(tx, f"button-{WHO}", kind="pendant", quantities=())
-    for device in ("band", "cuff", "button"):
+    bindings.set_device(tx, f"sugar-{WHO}", kind="cgm", quantities=("glucose_cgm",), cadence_s={"glucose_cgm": 300.0})
+    for device in ("band", "cuff", "button", "sugar"):
         bindings.bind(tx, f"{device}-{WHO}", resident=WHO, from_ns=since_ns)
 
 
@@ -56,7 +57,7 @@ def people(core: Core, gateway: Gateway, now_ns: int) -> None:
                 SYSTEM, consents.set_consent, resident=WHO, grantee=user.id, classes=classes, until_ns=now_ns + 90 * DAY_S * NS_PER_S,
                 giver=NAME, text_version="2026-11", text_sha256="0" * 64,
             )  # fmt: skip
-    for device in (f"band-{WHO}", f"cuff-{WHO}", f"button-{WHO}"):
+    for device in (f"band-{WHO}", f"cuff-{WHO}", f"button-{WHO}", f"sugar-{WHO}"):
         gateway.tokens[device] = core.tokens.issue_sync(SYSTEM, device)
 
 
@@ -66,6 +67,14 @@ def curve(key: str, t_ms: int) -> float:
     restless = 0.3 * math.sin(t_ms / 1_900_000) + 0.25 * math.sin(t_ms / 610_000) + 0.15 * math.sin(t_ms / 77_000)
     value = middle + swing * (math.sin(t_ms / DAY_MS * math.tau - 2) + restless)
     return round(value, digits) if digits else round(value)
+
+
+def sweet(t_ms: int) -> float:
+    """Glucose in mmol/L: higher after three meals, a low night now and then, otherwise for each day."""
+    hour = t_ms % DAY_MS / 3_600_000
+    meals = sum(3.2 * math.exp(-(((hour - at) % 24 - 1.2) ** 2) / 2.0) for at in (23.5, 4.5, 10.5))  # UTC hours of meals in Shanghai
+    own = 0.6 * math.sin(t_ms / DAY_MS * 2.1)
+    return round(max(2.6, 6.4 + meals + own + 0.5 * math.sin(t_ms / 3_100_000)), 1)
 
 
 class Past:
@@ -101,6 +110,11 @@ class Past:
         self._series(f"cuff-{WHO}", "dbp", "mm[Hg]", cuff, [76 + t // 3_600_000 % 5 for t in cuff])
         nights = [end_ms - day * DAY_MS - 60_000 for day in range(10, -1, -1)]
         self._series(f"band-{WHO}", "sleep_total", "min", nights, [410 + day for day in range(11)])
+
+    def sugar(self, end_ms: int) -> None:
+        """Fifteen days of a glucose sensor, a value in five minutes."""
+        times = list(range(end_ms - 15 * DAY_MS, end_ms, 300_000))
+        self._series(f"sugar-{WHO}", "glucose_cgm", "mmol/L", times, [sweet(t) for t in times])
 
     def _series(self, device: str, key: str, unit: str, times: Sequence[int], values: Sequence[float]) -> None:
         for at in range(0, len(times), CHUNK):
@@ -146,6 +160,7 @@ def past_ward(*, step_ms: int = 1000) -> Iterator[Ward]:
             gateway.start()
             past = Past(gateway)
             past.month(now_ms())
+            past.sugar(now_ms())
             past.seconds(now_ms(), step_ms)
             past.close()
             with Feeder(gateway) as feeder:

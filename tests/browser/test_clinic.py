@@ -18,9 +18,9 @@ PAGE = f"/clinic?resident={WHO}"
 NAMES = {NAME, BED, LONG_NAME, LONG_BED, "中文"} | {name for _, name, _ in (*RESIDENTS, *PEOPLE)}
 
 
-def drawn(screen: Screen, strips: int = 6) -> Page:
+def drawn(screen: Screen, strips: int = 7) -> Page:
     expect(screen.page.locator(".strip canvas")).to_have_count(strips, timeout=20_000)
-    expect(screen.page.locator("main[data-draw-ms]")).not_to_have_attribute("data-draw-ms", "")
+    expect(screen.page.locator("[data-draw-ms]")).not_to_have_attribute("data-draw-ms", "")
     return screen.page
 
 
@@ -33,14 +33,13 @@ def boxes(page: Page, selector: str) -> list[dict[str, float]]:
     return found
 
 
-def test_a_day_of_seconds_is_drawn_within_a_second_in_aligned_strips_with_one_crosshair(past_screens: Screens) -> None:
+def test_check_28_a_day_of_seconds_is_drawn_within_a_second_and_one_crosshair_moves_all(past_screens: Screens) -> None:
     past_screens.ward.person("doctor").get(f"/clinic/{WHO}")  # the month's usual is known from here on
     screen = past_screens.open("doctor", PAGE, WALL, timezone_id="America/New_York")
     page = drawn(screen)
-    assert float(page.locator("main").get_attribute("data-draw-ms") or "nan") < 1000
+    assert float(page.locator("[data-draw-ms]").get_attribute("data-draw-ms") or "nan") < 1000
     plots = boxes(page, ".u-over")
-    assert len(plots) == 6
-    assert len({(round(box["left"], 1), round(box["right"], 1)) for box in plots}) == 1
+    assert len(plots) == 7
     for quantity in ("hr", "pulse", "spo2", "resp"):
         expect(page.locator(f"[data-strip={quantity}]")).to_have_attribute("data-kind", "raw")
         expect(page.locator(f"[data-strip={quantity}] [data-gaps]")).to_contain_text("没有信号")
@@ -62,6 +61,39 @@ def test_a_day_of_seconds_is_drawn_within_a_second_in_aligned_strips_with_one_cr
         page.keyboard.press("ArrowLeft")
     assert page.locator("[data-readout]").get_attribute("data-readout") != before
     assert len({round(box["left"]) for box in boxes(page, ".u-cursor-x")}) == 1
+
+
+def test_check_29_the_boxes_of_all_strips_share_both_edges(past_screens: Screens) -> None:
+    for size in (WALL, PHONE):
+        page = drawn(past_screens.open("doctor", PAGE, size))
+        plots = boxes(page, ".u-over")
+        assert len({(round(box["left"], 1), round(box["right"], 1)) for box in plots}) == 1, size
+
+
+# What stands on the axis of hours: the texts are painted, so the strip is made to paint once more while we listen.
+LABELS = """() => new Promise(done => {
+  const said = [], real = CanvasRenderingContext2D.prototype.fillText, strip = document.querySelector("[data-strip=hr]");
+  CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) { said.push(text); return real.call(this, text, ...rest); };
+  strip.style.width = "90%";
+  setTimeout(() => {
+    CanvasRenderingContext2D.prototype.fillText = real;
+    strip.style.width = "";
+    done([...new Set(said.filter(text => text.includes(":")))]);
+  }, 700);
+})"""
+
+
+def test_check_35_hours_are_the_sites_own_and_go_to_24(past_screens: Screens) -> None:
+    """A browser on the other side of the world, in a zone that changes its clocks, shows the site's hours."""
+    page = drawn(past_screens.open("doctor", PAGE, WALL, timezone_id="America/New_York", locale="en-US"))
+    words = page.evaluate(LABELS)
+    assert sorted(words) == [f"{hour:02d}:00" for hour in range(0, 24, 3)]
+    box = boxes(page, ".u-over")[0]
+    page.mouse.move(box["left"] + 500, (box["top"] + box["bottom"]) / 2)
+    expect(page.locator("[data-readout]")).not_to_have_attribute("data-readout", "")
+    at_ms = int(page.locator("[data-readout]").get_attribute("data-readout") or 0)
+    here = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo("Asia/Shanghai"))
+    expect(page.locator("[data-readout] label")).to_contain_text(f"{here:%H:%M}")
 
 
 # Of the column of a strip's canvas at each share of its plot: the share of pixels that are the grey of a gap, and that are the trace.
@@ -116,7 +148,7 @@ def test_weeks_and_months_are_envelopes_and_bars_say_that_they_are_partial(past_
     expect(page.locator("[data-range='7d']")).to_have_attribute("aria-pressed", "true")
 
 
-def test_events_and_who_came_without_overlap(past_screens: Screens) -> None:
+def test_check_30_labels_of_events_and_of_who_came_do_not_overlap(past_screens: Screens) -> None:
     ward = past_screens.ward
     carer = ward.person("mei")
     for _ in range(4):
@@ -136,7 +168,7 @@ def test_events_and_who_came_without_overlap(past_screens: Screens) -> None:
     expect(page.locator("[data-part=events] tr").first).to_contain_text("梅护士 到场")
 
 
-def test_the_list_names_partial_scores_and_opens_a_resident(past_screens: Screens) -> None:
+def test_the_list_begins_with_the_change_names_partial_scores_and_opens_a_resident(past_screens: Screens) -> None:
     screen = past_screens.open("doctor", "/", WALL)
     page = screen.page
     page.wait_for_selector("[data-patient]")
@@ -146,7 +178,7 @@ def test_the_list_names_partial_scores_and_opens_a_resident(past_screens: Screen
     expect(page.locator("[data-patient=mute] [data-news2]")).to_have_text("无法评分")
     page.locator(f"[data-patient={WHO}] a").click()
     drawn(screen)
-    expect(page.locator("h1")).to_contain_text(NAME)
+    expect(page.locator("h2.patient")).to_contain_text(NAME)
 
 
 def test_empty_forbidden_and_stale_are_said(past_screens: Screens) -> None:
@@ -154,7 +186,7 @@ def test_empty_forbidden_and_stale_are_said(past_screens: Screens) -> None:
     page = past_screens.open("doctor", "/clinic?resident=mute", WALL).page
     expect(page.locator("[data-strip] [data-empty]")).to_have_count(4, timeout=20_000)
     page = past_screens.open("doctor", "/clinic?resident=nobody", WALL).page
-    expect(page.locator("[data-refused]")).to_have_attribute("data-refused", "clinic.forbidden")
+    expect(page.locator("[data-page-state=forbidden]")).to_be_visible()
     page = past_screens.open("mei", "/clinic", WALL).page
     expect(page.locator("[data-nowhere]")).to_have_attribute("data-nowhere", "error.not_your_page")
     page = past_screens.open("doctor", "/login", WALL).page
@@ -163,7 +195,7 @@ def test_empty_forbidden_and_stale_are_said(past_screens: Screens) -> None:
     page.wait_for_selector("[data-patient]")
     page.route("**/api/v1/clinic*", lambda route: route.abort())
     page.clock.fast_forward(200_000)
-    expect(page.locator("[data-stale]")).to_be_visible(timeout=10_000)
+    expect(page.locator("[data-page-state=old]")).to_be_visible(timeout=10_000)
 
 
 @pytest.mark.parametrize(("size", "lang"), [(PHONE, "zh"), (WALL, "zh"), (PHONE, "en"), (WALL, "en")])

@@ -34,6 +34,13 @@ export interface Gap {
   reason: string;
 }
 
+export interface Worn {
+  id: string;
+  name: string;
+  from_ms: number;
+  to_ms: number;
+}
+
 export interface Strip {
   quantity: string;
   unit: string;
@@ -47,6 +54,7 @@ export interface Strip {
   high?: (number | null)[];
   usual: Edges[]; // by local hour of the day
   gaps: Gap[];
+  devices: Worn[]; // which told the line, and from when until when they were the person's
   summary: { n: number; last: number; last_ms: number; low: number; median: number; high: number } | null;
   covered: number | null;
 }
@@ -74,8 +82,22 @@ export interface Bar extends Score {
 export const RANGES = ["24h", "7d", "30d"] as const;
 export type Range = (typeof RANGES)[number];
 
+export interface Fact {
+  id: string;
+  kind: NoteKind;
+  text: string;
+  author_name: string;
+  t_ms: number;
+}
+
 export interface Page {
   t_ms: number;
+  live: boolean; // false: up to a moment in the past
+  version: string;
+  letterhead: { site: string; organisation: string };
+  facts: Fact[];
+  may_export: boolean;
+  covered: number | null;
   range: Range;
   from_ms: number;
   to_ms: number;
@@ -87,6 +109,148 @@ export interface Page {
   news2_trend: Bar[];
   events: Happening[];
   strips: Strip[];
+}
+
+// --- glucose, pressures, two spans, notes, limits ----------------------------------------------------------------------
+
+export const BANDS = ["very_low", "low", "in_range", "high", "very_high"] as const;
+export type Band = (typeof BANDS)[number];
+
+export interface Sugar {
+  t_ms: number;
+  range: string;
+  from_ms: number;
+  to_ms: number;
+  tz: string;
+  unit: string;
+  goals: "older" | "standard";
+  count: number;
+  days: number;
+  active: number | null;
+  enough: boolean;
+  mean: number | null;
+  sd: number | null;
+  cv: number | null;
+  gmi: number | null;
+  lbgi: number | null;
+  lbgi_band: string;
+  bands: Record<Band, number | null>; // `low` holds very low, `high` holds very high
+  edges: Record<"very_low" | "low" | "high" | "very_high", number>;
+  targets: { band: Band; least: number | null; most: number | null; met: boolean | null }[];
+  profile: { slot_min: number; percentiles: number[]; rows: (number[] | null)[] };
+  daily: { t_ms: number; minute: number[]; value: number[] }[];
+}
+
+export interface Part {
+  count: number;
+  needs: number;
+  missing: number;
+  valid: boolean;
+  sbp: number | null;
+  dbp: number | null;
+  pulse: number | null;
+  threshold: [number, number];
+  high: boolean | null;
+}
+
+export interface Pressures {
+  from_ms: number;
+  to_ms: number;
+  tz: string;
+  rule: "ambulatory" | "home";
+  count: number;
+  tried: number;
+  days: number;
+  parts: Record<string, Part>;
+  dipping: number | null;
+  rows: { t_ms: number; sbp: number; dbp: number; pulse: number | null; part: string }[];
+  left_out: number;
+}
+
+export interface Side {
+  hours: number;
+  share: number;
+  low: number | null;
+  median: number | null;
+  high: number | null;
+  by_hour: (number | null)[];
+}
+
+export interface Compared {
+  t_ms: number;
+  days: number;
+  tz: string;
+  now: { from_ms: number; to_ms: number };
+  before: { from_ms: number; to_ms: number };
+  quantities: { quantity: string; unit: string; now: Side; before: Side; comparable: boolean; change: number | null }[];
+  news2: Record<"now" | "before", { count: number; high: number | null; median: number | null; partial: number }>;
+  alarms: Record<"now" | "before", Record<string, number>> | null;
+}
+
+export const NOTE_KINDS = ["note", "diagnosis", "medication", "allergy"] as const;
+export type NoteKind = (typeof NOTE_KINDS)[number];
+
+export interface Note {
+  id: string;
+  kind: NoteKind;
+  text: string;
+  author_name: string;
+  t_ms: number;
+  withdrawn_ms: number | null;
+  withdrawn_name: string | null;
+  withdrawn_reason: string | null;
+}
+
+export const SIDES = ["low", "high", "low_extreme", "high_extreme"] as const;
+
+export interface Limit {
+  id: string;
+  low: number | null;
+  high: number | null;
+  low_extreme: number | null;
+  high_extreme: number | null;
+  duration_s: number;
+  author_name: string;
+  reason: string;
+  expires_ms: number | null;
+  from_local: string | null;
+  to_local: string | null;
+}
+
+export interface LimitRow {
+  quantity: string;
+  unit: string;
+  step: number;
+  least: number;
+  most: number;
+  low: number | null;
+  high: number | null;
+  low_extreme: number | null;
+  high_extreme: number | null;
+  duration_s: number;
+  source: "default" | "house" | "site" | "resident";
+  limits: Limit[];
+}
+
+export interface Limits {
+  t_ms: number;
+  may_set: boolean;
+  quantities: LimitRow[];
+}
+
+export interface Preview {
+  id: string;
+  done: number;
+  total: number;
+  result: null | {
+    days: number;
+    readings: number;
+    covered: number;
+    minutes: boolean;
+    now: Record<"low" | "high" | "all", number>;
+    then: Record<"low" | "high" | "all", number>;
+    raised: number;
+  };
 }
 
 type Column = (number | null)[];
@@ -124,10 +288,11 @@ export function ticks(fromMs: number, toMs: number, hour: (ms: number) => number
   const found: number[] = [];
   const each = range === "24h" ? 3 : 24;
   const quarter = 900_000; // some zones are off by quarters of an hour
-  let before = -1;
-  for (let ms = Math.ceil(fromMs / quarter) * quarter; ms <= toMs; ms += quarter) {
+  const first = Math.ceil(fromMs / quarter) * quarter;
+  let before = hour(first - quarter);
+  for (let ms = first; ms <= toMs; ms += quarter) {
     const now = hour(ms);
-    if (now !== before && now % each === 0 && before !== -1) found.push(ms);
+    if (now !== before && now % each === 0) found.push(ms);
     before = now;
   }
   return range === "30d" ? found.filter((_, i) => i % 3 === 0) : found;

@@ -3,7 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { signal } from "@preact/signals";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { columns, ticks, type Range, type Strip } from "./clinic-data";
+import { columns, ticks, type Edges, type Range, type Strip } from "./clinic-data";
 import { figure, lang, span, t, tCode } from "./i18n";
 import { hourOf } from "./week";
 
@@ -11,7 +11,9 @@ export const LEFT = 64; // all plot boxes share both edges
 export const RIGHT = 12;
 const HEIGHT = 132;
 const HOUR_MS = 3_600_000;
-const INK = { trace: "#14425e", second: "#8a4a00", band: "#bfe3c8", void: "#d3d0c8", grid: "#e2ded4", text: "#1c262b" };
+const NIGHT = [22, 6] as const; // local hours
+const PAPER_PX = 680; // between the margins of A4
+const INK = { trace: "#14425e", second: "#8a4a00", band: "#bfe3c8", void: "#d3d0c8", night: "#e9edf5", spread: "#14425e40", grid: "#e2ded4", text: "#1c262b" };
 
 export interface Frame {
   from: number;
@@ -41,19 +43,34 @@ function label(frame: Frame): (ms: number) => string {
   return (ms) => format.format(ms);
 }
 
-// Behind the line: the usual of each local hour, and grey where nothing was told.
+// Which device told a line at a moment; a person may wear two.
+export function deviceAt(strip: Strip, ms: number): string {
+  return strip.devices.filter((one) => one.from_ms <= ms && ms <= one.to_ms).map((one) => (one.name === "" ? one.id : `${one.name} ${one.id}`)).join(" + ");
+}
+
+// Behind the line: nights, the usual of each local hour, and grey where nothing was told. The hours are looked up once, not at each drawing.
 function ground(strip: Strip, frame: Frame) {
   const hour = hourOf(frame.tz);
+  const hours: { ms: number; night: boolean; edges: Edges }[] = [];
+  for (let ms = Math.floor(frame.from / HOUR_MS) * HOUR_MS; ms < frame.to; ms += HOUR_MS) {
+    const at = hour(ms);
+    hours.push({ ms, night: at >= NIGHT[0] || at < NIGHT[1], edges: strip.usual[at] ?? null });
+  }
   return (u: uPlot) => {
     const { left, top, width, height } = u.bbox;
     u.ctx.save();
     u.ctx.beginPath();
     u.ctx.rect(left, top, width, height);
     u.ctx.clip();
+    u.ctx.fillStyle = INK.night;
+    for (const { ms, night } of hours) {
+      if (!night) continue;
+      const x = u.valToPos(ms, "x", true);
+      u.ctx.fillRect(x, top, u.valToPos(ms + HOUR_MS, "x", true) - x + 0.5, height);
+    }
     u.ctx.fillStyle = INK.band;
-    for (let ms = Math.floor(frame.from / HOUR_MS) * HOUR_MS; ms < frame.to; ms += HOUR_MS) {
-      const edges = strip.usual[hour(ms)];
-      if (!edges) continue;
+    for (const { ms, edges } of hours) {
+      if (edges === null) continue;
       const x = u.valToPos(ms, "x", true);
       const y = u.valToPos(edges[1], "y", true);
       u.ctx.fillRect(x, y, u.valToPos(ms + HOUR_MS, "x", true) - x + 0.5, u.valToPos(edges[0], "y", true) - y);
@@ -127,7 +144,7 @@ function options(strips: Strip[], frame: Frame, width: number): uPlot.Options {
       { ...axis, size: LEFT, space: 28 },
     ],
     series: seriesOf(strips),
-    ...(first !== undefined && !first.raw && strips.length === 1 && first.kind !== "points" ? { bands: [{ series: [3, 2], fill: "#14425e40" }] as uPlot.Band[] } : {}),
+    ...(first !== undefined && !first.raw && strips.length === 1 && first.kind !== "points" ? { bands: [{ series: [3, 2], fill: INK.spread }] as uPlot.Band[] } : {}),
     cursor: { y: false, drag: { setScale: false, x: false, y: false }, sync: { key: sync.key, setSeries: false }, points: { size: 7 } },
     hooks: {
       drawClear: first === undefined ? [] : [ground(first, frame)],
@@ -177,7 +194,13 @@ export function StripView({ name, strips, frame }: { name: string; strips: Strip
     sync.sub(plot);
     const observer = new ResizeObserver(() => plot.setSize({ width: holder.clientWidth, height: HEIGHT }));
     observer.observe(holder);
+    const onPaper = () => plot.setSize({ width: PAPER_PX, height: HEIGHT });
+    const onScreen = () => plot.setSize({ width: holder.clientWidth, height: HEIGHT });
+    addEventListener("beforeprint", onPaper);
+    addEventListener("afterprint", onScreen);
     return () => {
+      removeEventListener("beforeprint", onPaper);
+      removeEventListener("afterprint", onScreen);
       observer.disconnect();
       sync.unsub(plot);
       plots.delete(plot);
@@ -187,13 +210,15 @@ export function StripView({ name, strips, frame }: { name: string; strips: Strip
   const covered = strips[0]?.covered ?? null;
   const now = strips.map((strip) => readings.value[strip.quantity] ?? null);
   const last = strips.map((strip) => strip.summary?.last ?? null);
+  const first = strips[0];
+  const device = cursorMs.value === null || first === undefined ? "" : deviceAt(first, cursorMs.value);
   const shown = (cursorMs.value === null ? last : now).map((v) => (v === null ? t("value.none") : figure(v))).join(" / ");
   return (
     <section class="strip" data-strip={strips[0]?.quantity} data-kind={strips[0]?.kind}>
       <div class="head">
         <b>{name}</b>
         {covered !== null && <span>{t("clinic.covered", { n: Math.floor(covered * 1000) / 10 })}</span>}
-        <span class="fine" data-gaps>{missing(strips)}</span>
+        {device === "" ? <span class="fine" data-gaps>{missing(strips)}</span> : <span class="fine" data-device>{t("clinic.device")}: {device}</span>}
         <span class="now" data-now>{shown} {tCode(`unit.${strips[0]?.unit ?? ""}`)}</span>
       </div>
       {some ? <div class="plot" ref={box} role="img" aria-label={summary(name, strips)} /> : <p class="nothing" data-empty>{t("clinic.strip.none")}</p>}
