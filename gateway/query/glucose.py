@@ -72,8 +72,9 @@ def report(line: past.Joined, spots: past.Joined, begin_ms: int, to_ms_: int, tz
     t_ms, mgdl, side = line.t_ms[told], line.mean[told] * MGDL_PER_MMOL, beyond[told]
     mgdl = np.where(side == 0, mgdl, np.nan)
     shares = glucose.summary(mgdl, side)
-    covered = (to_ms_ - int(t_ms[0])) / MIN_MS if len(t_ms) else 0.0
     step_min = max(cadence_s / 60.0, line.bucket_ms / MIN_MS)
+    # the first value stands for the step before it, else fourteen days could never be full
+    covered = min(float(to_ms_ - begin_ms), to_ms_ - int(t_ms[0]) + step_min * MIN_MS) / MIN_MS if len(t_ms) else 0.0
     active = glucose.active((t_ms - begin_ms) / MIN_MS, step_min, covered)
     days = covered / glucose.DAY_MIN
     spot = np.isfinite(spots.mean)
