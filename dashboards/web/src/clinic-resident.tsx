@@ -78,8 +78,7 @@ function Tools({ shown, place, go }: Props) {
       </span>
       <label class="row">{t("clinic.until")} <input type="date" value={place.until} onChange={(e) => go({ until: e.currentTarget.value })} /></label>
       {place.until !== "" && <button type="button" data-now onClick={() => go({ until: "" })}>{t("clinic.until.now")}</button>}
-      <span class="push" />
-      <button type="button" data-print onClick={() => print()}>{t("clinic.print")}</button>
+      <button type="button" class="far" data-print onClick={() => print()}>{t("clinic.print")}</button>
       {shown.may_export && <LinkButton href={`/api/v1/clinic/${id}/report.pdf?range=${place.range}&lang=${lang.value}`} target="_blank">{t("clinic.pdf")}</LinkButton>}
       {shown.may_export && <LinkButton href={`/fhir/Observation?patient=${id}&date=ge${iso(shown.from_ms)}&date=lt${iso(shown.to_ms)}`} target="_blank">{t("clinic.fhir")}</LinkButton>}
     </div>
