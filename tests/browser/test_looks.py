@@ -206,7 +206,8 @@ def test_roles_one_time_passwords_and_wrong_ones(screens: Screens) -> None:
             expect(screen.page.locator("main")).to_contain_text("14 台设备在用")
             assert screen.violations() == []
         assert small(screen.page, 60) == []
-    screen.page.get_by_role("button", name="退出").click()
+    screen.page.locator("[data-menu]").click()
+    screen.page.locator("[data-sign-out]").click()
     screen.page.wait_for_url("**/login")
     del screens.ward.cookies["root"]
 

@@ -1,4 +1,5 @@
 // The one place that calls the server; a failed call throws a Problem with the server's machine word.
+import { bring, has, lang } from "./i18n";
 import type { Action, Alert, Alerts, Detail, Me, Params, Silence, Status, Wall } from "./types";
 
 const PATIENCE_MS = 15_000; // a frozen server must not leave a button waiting for ever
@@ -40,6 +41,8 @@ export async function call<T>(method: string, path: string, body?: unknown): Pro
   }
   if (status < 200 || status > 299) {
     const problem = (data ?? {}) as ProblemDocument;
+    // Whoever catches it says it at once, so its words have to be here; without them it is said as the code that it is.
+    if (!has(`error.${problem.code}`)) await bring(lang.value, "rest").catch(() => undefined);
     throw new Problem(status, problem.code ?? "internal", problem.current ?? null, problem.params ?? {});
   }
   return data as T;
