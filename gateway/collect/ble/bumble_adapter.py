@@ -260,6 +260,10 @@ class Adapter:
             await asyncio.wait((attempt, lost, timer), return_when=asyncio.FIRST_COMPLETED)
             if attempt.done() and not attempt.cancelled():
                 return attempt.result()
+        except asyncio.CancelledError:
+            if attempt.done() and not attempt.cancelled() and attempt.exception() is None:
+                await asyncio.shield(self.spawn(self.end(attempt.result())))  # made at the very moment of giving up: nobody else holds it
+            raise
         except (BaseBumbleError, hci.HCI_Error) as error:
             raise failed("le-connection-abort-by-local") from error
         finally:
