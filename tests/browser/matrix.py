@@ -156,12 +156,16 @@ _TEXT = """() => {
 def _axe(page: Page) -> tuple[list[str], set[str]]:
     page.evaluate(AXE.read_text(encoding="utf-8"))
     told = page.evaluate(
-        """tags => axe.run(document, {runOnly: {type: 'tag', values: tags}, resultTypes: ['violations', 'incomplete']}).then(r => ({
+        """tags => { const cut = e => { // by the edge of something that scrolls sideways
+          for (; e; e = e.parentElement) if (e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX !== 'visible') return true;
+          return false;
+        }; return axe.run(document, {runOnly: {type: 'tag', values: tags}, resultTypes: ['violations', 'incomplete']}).then(r => ({
           wrong: r.violations.map(v => `axe ${v.id}: ${v.nodes[0].html.slice(0, 160)}`),
-          unknown: r.incomplete.filter(v => v.id === 'color-contrast').flatMap(v => v.nodes.map(n => n.target[0]))
-            .map(t => document.querySelector(t)).filter(Boolean)
-            .map(e => e.tagName.toLowerCase() + [...e.classList].map(c => '.' + c).join('')),
-        }))""",
+          unknown: r.incomplete.filter(v => v.id === 'color-contrast').flatMap(v => v.nodes)
+            .map(n => [document.querySelector(n.target[0]), n.any[0]?.data?.messageKey]).filter(([e]) => e)
+            .filter(([e, why]) => !(why === 'elmPartiallyObscured' && cut(e)))
+            .map(([e]) => e.tagName.toLowerCase() + [...e.classList].map(c => '.' + c).join('')),
+        })); }""",
         TAGS,
     )
     return told["wrong"], set(told["unknown"])

@@ -15,7 +15,7 @@ from tests.support.running import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(60)]
 NAMES = {name for _, name, _ in RESIDENTS} | {bed for _, _, bed in RESIDENTS} | {name for _, name, _ in PEOPLE} | {
-    "安和养老院", "二区", "三区", "中文", "新来的"}  # fmt: skip
+    "安和养老院", "二区", "三区", "中文", "新来的", "没有受伤", "坐在床边"}  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -32,13 +32,13 @@ KIOSK = "kiosk"
 
 async def equip(home: House) -> None:
     """A kiosk with a cuff in a room of which one resident has a bed."""
-    do = home.registry.do
+    do, since_ns = home.registry.do, home.clock.now_ns() - 3600 * NS_PER_S  # readings are dated to the millisecond: never before it
     await do(SYSTEM, org.set_room, site="care", zone="z-a", name="Day room", room_id="room-1")
     await do(SYSTEM, org.set_bed, site="care", zone="z-a", room="room-1", label="3-03", bed_id="bed-3-03")
-    await do(SYSTEM, residents.admit, name="陈国强", bed="bed-3-03", resident_id="chen")
+    await do(SYSTEM, residents.admit, name="陈国强", bed="bed-3-03", resident_id="chen", at_ns=since_ns)
     await do(SYSTEM, bindings.set_device, KIOSK, site="care")
     await do(SYSTEM, bindings.set_device, "cuff", site="care", quantities=("sbp", "dbp"), facts={"kiosk": KIOSK})
-    await do(SYSTEM, bindings.bind, "cuff", room="room-1")
+    await do(SYSTEM, bindings.bind, "cuff", room="room-1", from_ns=since_ns)
 
 
 def owner(home: House, device: str, t_ns: int) -> str | None:
